@@ -1,0 +1,48 @@
+"""Only the extension modules; everything else is in pyproject.toml.
+
+MEDIATION_DEBUG=1 builds the same sources with bounds checks, asserts and the undefined-behaviour sanitizer.
+"""
+
+import os
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+DEBUG = os.environ.get("MEDIATION_DEBUG") == "1"
+DIRECTIVES = {
+    "language_level": 3,
+    "freethreading_compatible": True,
+    "boundscheck": DEBUG,
+    "initializedcheck": DEBUG,
+    "nonecheck": DEBUG,
+    "overflowcheck": DEBUG,
+    "wraparound": False,
+    "embedsignature": True,
+    "auto_pickle": False,
+}
+FLAGS = ["-std=c++17", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-unused-function"]
+FLAGS += ["-O1", "-g", "-UNDEBUG", "-fno-wrapv", "-fsanitize=undefined"] if DEBUG else ["-O3", "-g0"]
+HEADERS = sorted(str(path) for path in Path("mediation").rglob("*.hpp"))
+
+
+def extension(source):
+    return Extension(
+        ".".join(source.with_suffix("").parts),
+        [str(source)],
+        language="c++",
+        include_dirs=["mediation"],
+        depends=HEADERS,
+        extra_compile_args=FLAGS,
+        extra_link_args=["-fsanitize=undefined"] if DEBUG else [],
+    )
+
+
+setup(
+    ext_modules=cythonize(
+        [extension(path) for path in sorted(Path("mediation").rglob("_*.pyx"))],
+        compiler_directives=DIRECTIVES,
+        build_dir="build/cython",
+        nthreads=os.cpu_count() or 1,
+    )
+)
