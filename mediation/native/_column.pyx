@@ -1,0 +1,248 @@
+"""Columns between kernels and Arrow: batches by the Arrow C data interface, without linking Arrow.
+
+Conventions
+-----------
+- A `Batch` never changes; `select` and `zip` share its buffers.
+- Capsules are named and released as the Arrow PyCapsule interface says: a struct that was moved out has a null release.
+"""
+
+from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_New
+from libc.stdint cimport int64_t
+from libc.stdlib cimport free, malloc
+from libcpp.memory cimport make_shared, shared_ptr
+from libcpp.string cimport string
+
+
+cdef extern from "native/column.hpp" namespace "mediation" nogil:
+    cdef cppclass ArrowSchema "ArrowSchema":
+        void (*release)(ArrowSchema*)
+        ArrowSchema** children
+        const char* format
+
+    cdef cppclass ArrowArray "ArrowArray":
+        void (*release)(ArrowArray*)
+
+    cbool build_column(BuildColumn& built, string name, Kind kind, cbool nullable,
+                       shared_ptr[const NativeDictionary] dictionary, int64_t capacity, int64_t bytes_capacity)
+    Column finish_column(BuildColumn& built, int64_t length)
+    void export_schema(const BatchData& batch, ArrowSchema* out)
+    void export_array(const BatchData& batch, ArrowArray* out)
+    int64_t import_batch(const ArrowSchema& schema, ArrowArray* array, BatchData& out)
+    int64_t exported_arrays()
+
+    cdef cppclass Pool:
+        @staticmethod
+        Pool& instance()
+        int64_t live_bytes()
+        int64_t live_blocks()
+        int64_t kept_bytes()
+
+
+def memory():
+    """What the kernels hold: a seam for leak tests.
+
+    Returns
+    -------
+    dict
+        ``live_bytes`` and ``live_blocks`` in use, ``kept_bytes`` waiting to be used again, ``exported_arrays`` that
+        their consumers have not released.
+    """
+    cdef Pool* pool = &Pool.instance()
+    return {
+        "live_bytes": pool.live_bytes(),
+        "live_blocks": pool.live_blocks(),
+        "kept_bytes": pool.kept_bytes(),
+        "exported_arrays": exported_arrays(),
+    }
+
+
+cdef class Dictionary:
+    """Immutable values of code columns.
+
+    Parameters
+    ----------
+    values : iterable of str
+        At most 32,767; a value's place is its code.
+    """
+
+    def __cinit__(self, values):
+        cdef shared_ptr[NativeDictionary] native = make_shared[NativeDictionary]()
+        cdef bytes encoded
+        self.values = tuple(values)
+        if len(self.values) > 32767:
+            raise ValueError(f"a dictionary holds at most 32,767 values, not {len(self.values)}")
+        for value in self.values:
+            encoded = value.encode()
+            native.get().add(<string> encoded)
+        self.native = <shared_ptr[const NativeDictionary]> native
+
+    def __len__(self):
+        return len(self.values)
+
+
+cdef void release_schema_capsule(object capsule) noexcept:
+    cdef ArrowSchema* schema = <ArrowSchema*> PyCapsule_GetPointer(capsule, "arrow_schema")
+    if schema.release != NULL:
+        schema.release(schema)
+    free(schema)
+
+
+cdef void release_array_capsule(object capsule) noexcept:
+    cdef ArrowArray* array = <ArrowArray*> PyCapsule_GetPointer(capsule, "arrow_array")
+    if array.release != NULL:
+        array.release(array)
+    free(array)
+
+
+cdef object new_schema_capsule(ArrowSchema** out):
+    out[0] = <ArrowSchema*> malloc(sizeof(ArrowSchema))
+    if out[0] == NULL:
+        raise MemoryError
+    out[0].release = NULL
+    return PyCapsule_New(out[0], "arrow_schema", release_schema_capsule)
+
+
+cdef object new_array_capsule(ArrowArray** out):
+    out[0] = <ArrowArray*> malloc(sizeof(ArrowArray))
+    if out[0] == NULL:
+        raise MemoryError
+    out[0].release = NULL
+    return PyCapsule_New(out[0], "arrow_array", release_array_capsule)
+
+
+cdef class Batch:
+    """Immutable columns of equal length, ours or imported; any Arrow library reads them with no copy."""
+
+    def __cinit__(self):
+        self.native = make_shared[BatchData]()
+
+    @staticmethod
+    def of(source):
+        """The batch that `source` is or exports by ``__arrow_c_array__``.
+
+        Raises
+        ------
+        TypeError
+            When a column's type is none of `Kind`.
+        """
+        cdef Batch batch
+        cdef ArrowSchema* schema
+        cdef int64_t foreign
+        if isinstance(source, Batch):
+            return source
+        schema_capsule, array_capsule = source.__arrow_c_array__()
+        schema = <ArrowSchema*> PyCapsule_GetPointer(schema_capsule, "arrow_schema")
+        batch = Batch()
+        foreign = import_batch(schema[0], <ArrowArray*> PyCapsule_GetPointer(array_capsule, "arrow_array"),
+                               batch.native.get()[0])
+        if foreign >= 0:
+            raise TypeError(f"column {foreign} has Arrow format {schema.children[foreign].format.decode()!r}, "
+                            "which no kernel reads: cast it first")
+        return batch
+
+    @property
+    def num_rows(self):
+        """Number of rows."""
+        return self.native.get().length
+
+    @property
+    def names(self):
+        """Column names, in order."""
+        cdef size_t i
+        return [self.native.get().columns[i].name.decode() for i in range(self.native.get().columns.size())]
+
+    def __arrow_c_schema__(self):
+        cdef ArrowSchema* out
+        capsule = new_schema_capsule(&out)
+        export_schema(self.native.get()[0], out)
+        return capsule
+
+    def __arrow_c_array__(self, requested_schema=None):
+        cdef ArrowArray* out
+        capsule = new_array_capsule(&out)
+        export_array(self.native.get()[0], out)
+        return self.__arrow_c_schema__(), capsule
+
+    def select(self, names):
+        """The named columns, in that order, without a copy."""
+        cdef Batch batch = Batch()
+        cdef const Column* column
+        batch.native.get().length = self.native.get().length
+        for name in names:
+            column = self.native.get().find(name.encode())
+            if column == NULL:
+                raise KeyError(name)
+            batch.native.get().columns.push_back(column[0])
+        return batch
+
+    def zip(self, Batch other):
+        """These columns and then the other batch's, without a copy."""
+        cdef Batch batch = Batch()
+        cdef size_t i
+        if self.native.get().length != other.native.get().length:
+            raise ValueError(f"{self.num_rows} rows beside {other.num_rows}")
+        batch.native.get().length = self.native.get().length
+        batch.native.get().columns = self.native.get().columns
+        for i in range(other.native.get().columns.size()):
+            batch.native.get().columns.push_back(other.native.get().columns[i])
+        return batch
+
+    cdef ColumnView view(self, str name) except *:
+        cdef ColumnView found = self.view_or_none(name)
+        if self.native.get().find(name.encode()) == NULL:
+            raise KeyError(name)
+        return found
+
+    cdef ColumnView view_or_none(self, str name) except *:
+        cdef const Column* column = self.native.get().find(name.encode())
+        cdef ColumnView none
+        if column == NULL:
+            return none
+        return column.view
+
+
+cdef class Builder:
+    """Columns while a kernel fills them.
+
+    Parameters
+    ----------
+    capacity : int
+        Most rows that `finish` may be given.
+    """
+
+    def __cinit__(self, int64_t capacity):
+        self.capacity = capacity
+        self.dictionaries = []
+
+    def __dealloc__(self):
+        cdef size_t i
+        for i in range(self.built.size()):
+            del self.built[i]
+
+    cpdef int add(self, str name, Kind kind, bint nullable=False, Dictionary dictionary=None,
+                  int64_t bytes_capacity=0) except -1:
+        """Adds a column; returns its index. `bytes_capacity` bounds utf8 and binary data."""
+        cdef BuildColumn* built = new BuildColumn()
+        cdef shared_ptr[const NativeDictionary] values
+        if dictionary is not None:
+            values = dictionary.native
+        self.built.push_back(built)
+        if not build_column(built[0], name.encode(), kind, nullable, values, self.capacity, bytes_capacity):
+            raise MemoryError
+        return <int> self.built.size() - 1
+
+    cdef ColumnOut* out(self, int index) noexcept:
+        return &self.built[index].out
+
+    cpdef Batch finish(self, int64_t length):
+        """The batch of the first `length` rows; the builder is empty afterwards."""
+        cdef Batch batch = Batch()
+        cdef size_t i
+        if length > self.capacity:
+            raise ValueError(f"{length} rows in a builder of {self.capacity}")
+        batch.native.get().length = length
+        for i in range(self.built.size()):
+            batch.native.get().columns.push_back(finish_column(self.built[i][0], length))
+            del self.built[i]
+        self.built.clear()
+        return batch

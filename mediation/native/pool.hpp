@@ -1,0 +1,85 @@
+// Memory for columns and text that is used again instead of given back.
+//
+// Why: on a virtual machine the first touch of fresh pages costs more than filling them. A stream of batches therefore
+// runs in the same few megabytes. Blocks are 64-byte aligned and end in 64 readable bytes of padding, so that a kernel
+// may load a whole register at the last element.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace mediation {
+
+inline constexpr int64_t kPadding = 64;
+
+class Pool {
+  public:
+    static Pool& instance() {
+        static Pool* pool = new Pool;  // never destroyed: Arrow consumers may release after static destruction
+        return *pool;
+    }
+
+    // Null when the machine has no memory left.
+    std::shared_ptr<uint8_t> allocate(int64_t bytes) {
+        const int size_class = class_of(bytes + kPadding);
+        uint8_t* block = take(size_class);
+        if (!block) block = static_cast<uint8_t*>(std::aligned_alloc(64, class_bytes(size_class)));
+        if (!block) return nullptr;
+        live_bytes_.fetch_add(class_bytes(size_class), std::memory_order_relaxed);
+        live_blocks_.fetch_add(1, std::memory_order_relaxed);
+        return {block, [this, size_class](uint8_t* p) { give_back(p, size_class); }};
+    }
+
+    int64_t live_bytes() const { return live_bytes_.load(std::memory_order_relaxed); }
+    int64_t live_blocks() const { return live_blocks_.load(std::memory_order_relaxed); }
+    int64_t kept_bytes() {
+        std::lock_guard<std::mutex> hold(mutex_);
+        return kept_bytes_;
+    }
+
+  private:
+    // Four classes an octave: at most a quarter of a block is waste.
+    static constexpr int kClasses = 4 * 48;
+    static constexpr int64_t kKeepBytes = int64_t{192} << 20;
+
+    static int64_t class_bytes(int c) { return ((int64_t{4} + (c & 3)) << (c >> 2)) * 64; }
+    static int class_of(int64_t bytes) {
+        int c = 0;
+        if (bytes > 256) c = ((63 - __builtin_clzll(static_cast<uint64_t>(bytes) / 64)) - 2) * 4;
+        while (class_bytes(c) < bytes) ++c;
+        return c;
+    }
+
+    uint8_t* take(int c) {
+        std::lock_guard<std::mutex> hold(mutex_);
+        if (free_[c].empty()) return nullptr;
+        uint8_t* block = free_[c].back();
+        free_[c].pop_back();
+        kept_bytes_ -= class_bytes(c);
+        return block;
+    }
+
+    void give_back(uint8_t* block, int c) {
+        live_bytes_.fetch_sub(class_bytes(c), std::memory_order_relaxed);
+        live_blocks_.fetch_sub(1, std::memory_order_relaxed);
+        std::lock_guard<std::mutex> hold(mutex_);
+        if (kept_bytes_ + class_bytes(c) > kKeepBytes) {
+            std::free(block);
+            return;
+        }
+        free_[c].push_back(block);
+        kept_bytes_ += class_bytes(c);
+    }
+
+    std::mutex mutex_;
+    std::vector<uint8_t*> free_[kClasses];
+    int64_t kept_bytes_ = 0;
+    std::atomic<int64_t> live_bytes_{0};
+    std::atomic<int64_t> live_blocks_{0};
+};
+
+}  // namespace mediation
