@@ -1,0 +1,208 @@
+"""A rule book that is sound, with its reference data: what every stage is given.
+
+Conventions
+-----------
+- Hashes are of content, not of files: neither the order of a table's rows, nor CSV or Parquet, nor a comment changes
+  them; a value that is written out where it is the default does not either.
+- Rates are compiled when first asked for.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mediation.errors import RulebookError, SourceRefused, UsageError
+from mediation.rulebook.check import check
+from mediation.rulebook.columns import dictionaries, record_types, usage_columns
+from mediation.rulebook.load import read
+from mediation.rulebook.model import Declarations, Feed
+from mediation.rulebook.names import NameTemplate
+from mediation.rulebook.reference import Reference, read_reference
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from mediation.rulebook.rates import Rates
+
+MAX_CODES = 32767
+
+
+class FeedBook:
+    """What a book says of one feed.
+
+    Attributes
+    ----------
+    name : str
+    declared : Feed
+    book : Rulebook
+    template : NameTemplate
+    """
+
+    def __init__(self, name: str, declared: Feed, book: Rulebook):
+        self.name = name
+        self.declared = declared
+        self.book = book
+        self.template = NameTemplate(declared.file_name)
+
+    def __repr__(self) -> str:
+        return f"FeedBook({self.name!r})"
+
+
+class Rulebook:
+    """A sound rule book.
+
+    Parameters
+    ----------
+    declared : Declarations
+        Checked.
+    reference : Reference, optional
+
+    Attributes
+    ----------
+    declared : Declarations
+    reference : Reference
+    hash, reference_hash : str
+        blake3 of the content, hex.
+    feeds : dict of FeedBook
+        By name, sorted.
+    dictionaries : dict of list of str
+        The values of every code column; the place is the code.
+    usage_columns : dict of pyarrow.DataType
+        Provenance, then what the feeds fill.
+    """
+
+    def __init__(self, declared: Declarations, reference: Reference | None = None):
+        self.declared = declared
+        self.reference = reference if reference is not None else Reference.empty()
+        self.hash = declarations_hash(declared)
+        self.reference_hash = self.reference.hash
+        self.feeds = {name: FeedBook(name, declared.feeds[name], self) for name in sorted(declared.feeds)}
+        self.dictionaries = dictionaries(declared, self.reference.cities)
+        self.usage_columns: dict[str, pa.DataType] = usage_columns(declared.feeds)
+        faults = [
+            f"rulebook.toml: $: column {name} has {len(values)} values, and {MAX_CODES} are the most"
+            for name, values in self.dictionaries.items()
+            if len(values) > MAX_CODES
+        ]
+        if faults:
+            raise RulebookError(faults)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_layouts"}  # the decoder's plans
+
+    @functools.cached_property
+    def rates(self) -> Rates:
+        """What the rate kernel needs, compiled once.
+
+        Raises
+        ------
+        RulebookError
+            The accounts come from subscriptions, or the cities from number ranges, and there are no reference data.
+        """
+        from mediation.rulebook.rates import Rates
+
+        book = self.declared.book
+        faults = []
+        if not self.reference.given and book.account == "subscription":
+            faults.append("rulebook.toml: $.account: accounts come from subscriptions; give the reference data")
+        if not self.reference.given and book.city == "number_range":
+            faults.append("rulebook.toml: $.city: cities come from number ranges; give the reference data")
+        if faults:
+            raise RulebookError(faults)
+        return Rates(self.declared, self.dictionaries, self.reference)
+
+    def feed_of(self, file_name: str | os.PathLike[str]) -> FeedBook:
+        """The feed that a file belongs to by its name; folders do not matter.
+
+        Raises
+        ------
+        SourceRefused
+            `no_feed_matches` or `several_feeds_match`.
+        """
+        name = os.path.basename(os.fspath(file_name))
+        found = [feed for feed in self.feeds.values() if feed.template.match(name) is not None]
+        if not found:
+            raise SourceRefused("no_feed_matches")
+        if len(found) > 1:
+            raise SourceRefused("several_feeds_match", ", ".join(feed.name for feed in found))
+        return found[0]
+
+    @property
+    def known_columns(self) -> list[str]:
+        """Every column that a rated table can have, in its order."""
+        from mediation import schema
+
+        return list(dict.fromkeys([*self.usage_columns, *schema.RATED]))
+
+    def columns_of(self, columns: str | Iterable[str] | None) -> list[str]:
+        """The columns that somebody asks for.
+
+        Parameters
+        ----------
+        columns : str or iterable of str, optional
+            The name of a set that the book declares, names with commas between them, or names; None is all.
+
+        Raises
+        ------
+        UsageError
+            A column that no table of this book has.
+        """
+        if columns is None:
+            return self.known_columns
+        if isinstance(columns, str):
+            columns = self.declared.book.columns.get(columns) or [name.strip() for name in columns.split(",")]
+        names, known = list(dict.fromkeys(columns)), set(self.known_columns)
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            sets = ", ".join(sorted(self.declared.book.columns)) or "none"
+            raise UsageError(f"no column or set of columns {', '.join(unknown)}; the book's sets: {sets}")
+        return names
+
+    def __repr__(self) -> str:
+        return f"Rulebook({self.declared.book.name!r}, {self.hash[:12]})"
+
+
+def declarations_hash(declared: Declarations) -> str:
+    """blake3 of everything that is declared, the rows of tables in a fixed order."""
+    from blake3 import blake3
+
+    encode = msgspec.json.Encoder(order="deterministic").encode
+    digest = blake3(encode([declared.book, record_types(declared.book), declared.feeds]))
+    digest.update(encode([declared.hosts, declared.products]))
+    for table in (declared.prices, declared.zones, declared.calendars):
+        digest.update(b"\n\n")
+        digest.update(b"\n".join(sorted(encode(row) for row in table)))
+    return digest.hexdigest()
+
+
+def load_rulebook(path: str | Path, reference: str | Path | None = None) -> Rulebook:
+    """Read and check a rule book.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder that holds rulebook.toml.
+    reference : str or Path, optional
+        The folder of the reference data.
+
+    Returns
+    -------
+    Rulebook
+
+    Raises
+    ------
+    RulebookError
+        With every fault of the book and of the reference data.
+    """
+    result = read(path)
+    check(result)
+    data = None if reference is None else read_reference(reference, result.book, result.findings)
+    if result.findings.faults:
+        raise RulebookError(result.findings.faults)
+    return Rulebook(result.declared(), data)
