@@ -1,0 +1,88 @@
+"""The first stage: a file's bytes to typed usage, and a reject for every record that is not valid.
+
+Conventions
+-----------
+- A file is a transaction: `decode` reads it whole and checks its control totals before it returns anything.
+- Pieces of a file are independent: `decode_chunk` may run on them in any order, or at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from mediation import schema
+from mediation.decode._text import Decoded, Text, decode_text
+from mediation.decode.layout import CompiledLayout, layout_of
+from mediation.decode.source import Chunk, Source, Stretch
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from mediation.rulebook import FeedBook
+
+
+def decode_chunk(layout: CompiledLayout, chunk: Chunk | Stretch, source_id: int) -> Decoded:
+    """Decodes one piece of a file; record numbers count from the piece's begin until `Decoded.number`.
+
+    Parameters
+    ----------
+    layout : CompiledLayout
+    chunk : Chunk or Stretch
+        As `Source` yields them.
+    source_id : int
+    """
+    if isinstance(chunk, Chunk):
+        return decode_text(layout.plan, chunk.text, chunk.begin, chunk.length, chunk.byte_offset, source_id)
+    return stretch(layout, chunk, source_id)
+
+
+def stretch(layout: CompiledLayout, piece: Stretch, source_id: int) -> Decoded:
+    """An undecodable stretch: one record in, one rejected."""
+    text = Text(max(len(piece.raw), 1))
+    memoryview(text)[: len(piece.raw)] = piece.raw
+    return layout.plan.undecodable(text, len(piece.raw), piece.code, piece.byte_offset, piece.length, source_id)
+
+
+def decode(path: str | PathLike[str], feed: FeedBook) -> tuple[pa.Table, pa.Table]:
+    """Decodes one file.
+
+    Parameters
+    ----------
+    path : path-like
+        A plain, gzip or zstd file, whose name follows the feed's template or not.
+    feed : FeedBook
+        Of a loaded rule book: ``book.feeds[name]``.
+
+    Returns
+    -------
+    usage : pyarrow.Table
+        The book's usage columns, one row per valid record; ``source_id`` is 0.
+    rejects : pyarrow.Table
+        `schema.REJECTS`, one row per record that is not valid.
+
+    Raises
+    ------
+    SourceRefused
+        The file as a whole cannot be accepted; ``code`` says why.
+    """
+    match = feed.template.match(str(path).rpartition("/")[2])
+    layout = layout_of(feed, match.date if match else None)
+    usage: list[pa.RecordBatch] = []
+    rejects: list[pa.RecordBatch] = []
+    records = 0
+    sums = [0] * len(layout.control_columns)
+    unreadable = [0] * len(layout.control_columns)
+    with Source(path, feed, layout, feed.declared.limits) as source:
+        for chunk in source:
+            decoded = decode_chunk(layout, chunk, 0)
+            decoded.number(records)
+            records += decoded.records
+            sums = [a + b for a, b in zip(sums, decoded.control_sums, strict=True)]
+            unreadable = [a + b for a, b in zip(unreadable, decoded.unreadable, strict=True)]
+            usage.append(pa.record_batch(decoded.usage))
+            rejects.append(pa.record_batch(decoded.rejects))
+        source.verify(records, sums, unreadable)
+    fields = pa.schema(list(feed.book.usage_columns.items()))
+    return pa.Table.from_batches(usage, fields), pa.Table.from_batches(rejects, schema.schema(schema.REJECTS))

@@ -1,0 +1,167 @@
+// Local times by a declared pattern, brought to UTC microseconds.
+//
+// A pattern is a list of parts of fixed width; only an offset (last) varies: Z, ±hh, ±hhmm or ±hh:mm. A time without
+// offset is local to a zone given as UTC transitions; one that happened twice or never is a fault, never a guess.
+// Second 60 (a leap second) is accepted and stands at the next minute's :00, as POSIX counts. Years 1970 to 2199.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "decode/digits.hpp"
+
+namespace mediation {
+
+enum class Part : uint8_t {
+    literal, year, month, day, hour, minute, second, millisecond, microsecond, offset, unix_seconds
+};
+
+struct PatternPart {
+    Part part;
+    uint8_t width;
+    uint8_t literal;
+};
+
+struct ZoneTable {
+    std::vector<int64_t> starts_us;  // UTC; the first is the least int64
+    std::vector<int64_t> offsets_us;
+};
+
+struct TimestampPlan {
+    std::vector<PatternPart> parts;
+    uint32_t width = 0;       // of all parts of fixed width
+    bool compact = false;     // begins with YYYYMMDDHHMMSS
+    bool has_offset = false;
+    ZoneTable zone;
+};
+
+struct Instant {
+    int64_t us;
+    Code code;
+    bool leap_second;
+};
+
+namespace detail {
+
+inline constexpr int64_t kSecond = 1000000;
+
+inline int64_t days_from_civil(int64_t y, uint32_t m, uint32_t d) noexcept {
+    y -= m <= 2;
+    const int64_t era = y / 400;  // y >= 0
+    const uint32_t yoe = static_cast<uint32_t>(y - era * 400);
+    const uint32_t doy = (153 * (m > 2 ? m - 3 : m + 9) + 2) / 5 + d - 1;
+    return era * 146097 + static_cast<int64_t>(yoe * 365 + yoe / 4 - yoe / 100 + doy) - 719468;
+}
+
+inline uint32_t days_of_month(uint32_t y, uint32_t m) noexcept {
+    static constexpr uint8_t kDays[] = {0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    return kDays[m] + (m == 2 && y % 4 == 0 && (y % 100 != 0 || y % 400 == 0));
+}
+
+struct Wall {
+    uint32_t year = 1970, month = 1, day = 1, hour = 0, minute = 0, second = 0, microsecond = 0;
+};
+
+inline Instant local_instant(const Wall& w) noexcept {
+    if (w.year < 1970 || w.year > 2199 || w.month < 1 || w.month > 12 || w.day < 1 ||
+        w.day > days_of_month(w.year, w.month) || w.hour > 23 || w.minute > 59 || w.second > 60)
+        return {0, Code::impossible_time, false};
+    const int64_t seconds = days_from_civil(w.year, w.month, w.day) * 86400 + w.hour * 3600 + w.minute * 60 + w.second;
+    return {seconds * kSecond + w.microsecond, Code::ok, w.second == 60};
+}
+
+// Z, ±hh, ±hhmm, ±hh:mm
+inline Parsed parse_offset_us(Span s) noexcept {
+    if (s.length == 1 && s.begin[0] == 'Z') return {0, Code::ok};
+    const bool colon = s.length == 6 && s.begin[3] == ':';
+    if ((s.length != 3 && s.length != 5 && !colon) || (s.begin[0] != '+' && s.begin[0] != '-'))
+        return {0, Code::bad_utc_offset};
+    uint64_t bad = 0;
+    const uint64_t hours = up_to_8_digits(s.begin + 1, 2, bad);
+    const uint64_t minutes = s.length == 3 ? 0 : up_to_8_digits(s.begin + (colon ? 4 : 3), 2, bad);
+    if (bad || minutes > 59 || hours * 60 + minutes > 18 * 60) return {0, Code::bad_utc_offset};
+    const int64_t us = static_cast<int64_t>(hours * 60 + minutes) * 60 * kSecond;
+    return {s.begin[0] == '-' ? -us : us, Code::ok};
+}
+
+}  // namespace detail
+
+// The UTC instant of a local time. `hint` is the interval of the last call: nearly always right.
+inline Instant local_to_utc(const ZoneTable& zone, Instant local, uint32_t& hint) noexcept {
+    static constexpr int64_t kDay = 86400 * detail::kSecond;
+    const size_t n = zone.starts_us.size();
+    auto starts = [&](size_t i) {
+        return zone.starts_us[i] == INT64_MIN ? INT64_MIN : zone.starts_us[i] + zone.offsets_us[i];
+    };
+    auto ends = [&](size_t i) { return i + 1 == n ? INT64_MAX : zone.starts_us[i + 1] + zone.offsets_us[i]; };
+    auto far_inside = [&](size_t i) {
+        return (starts(i) == INT64_MIN || local.us - kDay >= starts(i)) &&
+               (ends(i) == INT64_MAX || local.us + kDay < ends(i));
+    };
+    if (hint < n && far_inside(hint)) return {local.us - zone.offsets_us[hint], local.code, local.leap_second};
+    uint32_t found = 0;
+    int64_t us = 0;
+    for (size_t i = 0; i < n; ++i) {
+        if (local.us < starts(i) || local.us >= ends(i)) continue;
+        ++found;
+        us = local.us - zone.offsets_us[i];
+        hint = static_cast<uint32_t>(i);
+    }
+    if (found == 1) return {us, local.code, local.leap_second};
+    return {0, found ? Code::ambiguous_time : Code::nonexistent_time, false};
+}
+
+inline Instant parse_timestamp(const TimestampPlan& plan, Span s, uint32_t& hint) noexcept {
+    if (plan.has_offset ? s.length <= plan.width : s.length != plan.width) return {0, Code::bad_timestamp, false};
+    detail::Wall wall;
+    uint64_t bad = 0;
+    size_t part = 0;
+    const uint8_t* at = s.begin;
+    if (plan.compact) {
+        const uint64_t date = detail::up_to_8_digits(at, 8, bad), time = detail::up_to_8_digits(at + 8, 6, bad);
+        wall = {static_cast<uint32_t>(date / 10000), static_cast<uint32_t>(date / 100 % 100),
+                static_cast<uint32_t>(date % 100),
+                static_cast<uint32_t>(time / 10000), static_cast<uint32_t>(time / 100 % 100),
+                static_cast<uint32_t>(time % 100), 0};
+        at += 14;
+        part = 6;
+    }
+    Parsed offset{0, Code::ok};
+    for (; part < plan.parts.size(); ++part) {
+        const PatternPart& p = plan.parts[part];
+        if (p.part == Part::literal) {
+            bad |= *at != p.literal;
+        } else if (p.part == Part::offset) {
+            offset = detail::parse_offset_us({at, static_cast<uint32_t>(s.begin + s.length - at)});
+        } else {
+            const uint32_t value = static_cast<uint32_t>(detail::up_to_8_digits(at, p.width, bad));
+            switch (p.part) {
+                case Part::year: wall.year = value; break;
+                case Part::month: wall.month = value; break;
+                case Part::day: wall.day = value; break;
+                case Part::hour: wall.hour = value; break;
+                case Part::minute: wall.minute = value; break;
+                case Part::second: wall.second = value; break;
+                case Part::millisecond: wall.microsecond = value * 1000; break;
+                default: wall.microsecond = value; break;
+            }
+        }
+        at += p.width;
+    }
+    if (bad) return {0, Code::bad_timestamp, false};
+    if (offset.code != Code::ok) return {0, offset.code, false};
+    const Instant local = detail::local_instant(wall);
+    if (local.code != Code::ok) return local;
+    if (plan.has_offset) return {local.us - offset.value, Code::ok, local.leap_second};
+    return local_to_utc(plan.zone, local, hint);
+}
+
+// Whole seconds since 1970, UTC.
+inline Instant parse_unix_seconds(Span s) noexcept {
+    const Parsed parsed = parse_integer(s, false);
+    if (parsed.code == Code::not_a_number) return {0, Code::bad_timestamp, false};
+    if (parsed.code != Code::ok || parsed.value > 7258118399) return {0, Code::impossible_time, false};
+    return {parsed.value * detail::kSecond, Code::ok, false};
+}
+
+}  // namespace mediation
