@@ -1,0 +1,38 @@
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from typing_extensions import disjoint_base
+
+from mediation.native._column import Batch, Dictionary
+
+SIMD_LEVELS: tuple[str, ...]
+VERDICTS: Dictionary
+
+def siphash(secret: bytes, words: Iterable[int]) -> bytes: ...
+def fingerprint(plan: KeyPlan, usage: Batch) -> Batch: ...
+
+@disjoint_base
+class KeyPlan:
+    columns: tuple[str, ...]
+    feeds: tuple[str, ...]
+    record_types: tuple[str, ...]
+    def __new__(
+        cls,
+        secret: bytes,
+        columns: dict[str, str],
+        feeds: Sequence[str],
+        record_types: Sequence[str],
+        rules: dict[tuple[str, str], tuple[str, bool, list[str], list[str]]],
+        simd: str,
+    ) -> KeyPlan: ...
+
+@disjoint_base
+class Admission:
+    history: Any
+    def __new__(cls, expected_records: int = 0, history: Any = None, *, all_collide: bool = False) -> Admission: ...
+    def __len__(self) -> int: ...
+    @property
+    def nbytes(self) -> int: ...
+    def admit(self, fingerprints: Batch, usage: Batch, ordinal_base: int) -> tuple[Batch, Batch]: ...
+    def probe(self, fingerprints: Batch) -> Batch: ...
+    def entries(self) -> Batch: ...
