@@ -1,0 +1,230 @@
+"""What an event says in each column of the usage schema, as its sender writes it.
+
+Conventions
+-----------
+- The writing follows the layout's field: type, unit, pattern, enumeration, presence rules; numbers follow the
+  book's number rules.
+- A column that a key does not count as payload is written from `delivery`, which differs between two deliveries
+  of one event; all others are written from the event alone.
+- What a field has no natural value for is written from a hash of the event's number.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import zoneinfo
+
+import numpy as np
+
+from mediation.sample.cells import Cells, Choices, Decimals, Moments, Numbers
+from mediation.sample.events import Columns
+from mediation.sample.population import Population, scramble
+
+_SPOKEN = {"voice_mo", "voice_mt", "voice_forwarded"}
+_WRITTEN = {"sms_mo", "sms_mt", "mms"}
+_DATA = {"data"}
+# Record types that have the column at all; a column not named here belongs to every record.
+NATURAL = {
+    "other_party": _SPOKEN | _WRITTEN,
+    "forwarded_to": {"voice_forwarded"},
+    "duration_s": _SPOKEN | _DATA,
+    "end_time": _SPOKEN | _DATA,
+    "uplink_bytes": _DATA,
+    "downlink_bytes": _DATA,
+    "apn": _DATA,
+    "rat_type": _DATA,
+    "rating_group": _DATA,
+    "charging_id": _DATA,
+    "event_count": _WRITTEN,
+    "message_length": _WRITTEN,
+    "message_coding": _WRITTEN,
+    "message_segments": _WRITTEN,
+}
+VARIES = ("duration_s", "downlink_bytes", "uplink_bytes", "host_charge_amount", "message_length")
+UNIT_SIZES = {"KiB": 1 << 10, "MiB": 1 << 20, "kB": 1000, "MB": 10**6, "min": 60}
+WORDS = {
+    "apn": ("3gnet", "ctnet", "cmnet", "iot.mvno170.cn", "wap.mvno170.cn"),
+    "serving_network": ("46000", "46001", "46003", "46011"),
+    "node_id": ("GW01", "GW02", "GW03", "MSC11", "MSC12"),
+    "location": ("北京", "上海", "广州", "成都", "杭州", "武汉", "西安", "哈尔滨"),
+}
+ASCII_PLACES = ("1001", "1002A", "2001", "2002B", "3001", "3002C", "4001", "4002D")
+
+
+class Writer:
+    """Writes the columns of one feed's events.
+
+    Parameters
+    ----------
+    feed : FeedBook.declared
+        The declared feed.
+    layout : its layout in force
+    home_zone : str
+    number_rules : the feed's number rules, or None
+    record_types : tuple of str
+        What the events' `type` counts in.
+    population : Population
+    host : str
+    """
+
+    def __init__(self, feed, layout, home_zone, number_rules, record_types, population: Population, host: str):
+        self.feed, self.layout, self.home_zone, self.rules = feed, layout, home_zone, number_rules
+        self.record_types, self.population, self.host = record_types, population, host
+        keys = [feed.dedup, *feed.dedup.by_record_type.values()]
+        self.not_payload = {column for key in keys for column in key.not_payload}
+
+    def cells(self, columns: Columns) -> list[Cells]:
+        """All fields of the layout, in its order."""
+        self.columns = columns
+        self._enumerations: dict[str, tuple[list[str], np.ndarray]] = {}
+        for field in self.layout.field:
+            if field.type == "enumeration" and field.column:
+                self._enumerations[field.column] = self._choose(field)
+        return [self._cells(field) for field in self.layout.field]
+
+    def present(self, field) -> np.ndarray | None:
+        """Which rows have the field; None is all."""
+        kinds = self.columns["type"]
+        if field.required_if or field.empty_if:
+            absent = self._any_of(field.empty_if)
+            return ~absent if field.empty_if else self._any_of(field.required_if)
+        if not field.optional or field.column not in NATURAL:
+            return None
+        return np.array([name in NATURAL[field.column] for name in self.record_types])[kinds]
+
+    def _any_of(self, condition: dict[str, list[str]]) -> np.ndarray:
+        rows = np.zeros(len(self.columns["type"]), bool)
+        for column, values in (condition or {}).items():
+            if column == "record_type" and column not in self._enumerations:
+                rows |= np.array([name in values for name in self.record_types])[self.columns["type"]]
+            elif column in self._enumerations:
+                canonical, index = self._enumerations[column]
+                rows |= np.array([name in values for name in canonical])[index]
+        return rows
+
+    def _choose(self, field) -> tuple[list[str], np.ndarray]:
+        """Canonical values of an enumeration, and which one each row has."""
+        values = field.values
+        canonical = list(values.values()) if isinstance(values, dict) else list(values or [])
+        if field.column == "record_type":
+            index = np.array([canonical.index(name) for name in self.record_types])[self.columns["type"]]
+        elif field.column == "host":
+            index = np.full(len(self.columns["type"]), canonical.index(self.host))
+        else:
+            index = scramble(self.columns["event_no"], 3 + len(field.column)) % len(canonical)
+        return canonical, index
+
+    def _cells(self, field) -> Cells:
+        column, present = field.column or "", None if field.type in ("constant", "ignored") else self.present(field)
+        if field.type == "constant":
+            return Choices([(field.value or "").encode()], np.zeros(len(self.columns["type"]), np.int8))
+        if field.type == "ignored":
+            return Choices([b"0"], np.zeros(len(self.columns["type"]), np.int8))
+        if field.type == "enumeration":
+            values = field.values
+            raw = [text.encode(self.encoding) for text in values]  # a dict gives its keys
+            index = self._enumerations[column][1] if column else np.zeros(len(self.columns["type"]), np.int8)
+            return Choices(raw, index if present is None else np.where(present, index, -1))
+        if field.type == "timestamp":
+            seconds = self.columns["start"] + (self.columns["duration"] if column == "end_time" else 0)
+            return Moments(seconds, field.pattern, self.offset_s(field), present)
+        if field.type == "decimal":
+            return self._amount(field, present)
+        if column in ("served_msisdn", "other_party", "forwarded_to"):
+            return self._phone_number(field, column, present)
+        if field.type == "text" and column in WORDS:
+            return self._word(field, column, present)
+        return self._number(field, column, present)
+
+    @property
+    def encoding(self) -> str:
+        return self.layout.encoding
+
+    def offset_s(self, field) -> int:
+        """The UTC offset of the field's zone, which must be the same all through the files."""
+        name = field.zone or self.feed.zone or self.home_zone
+        zone = zoneinfo.ZoneInfo(name)
+        moments = self.columns["start"][:: max(len(self.columns["start"]) - 1, 1)]
+        offsets = {dt.datetime.fromtimestamp(int(moment), zone).utcoffset() for moment in moments}
+        if len(offsets) != 1:
+            raise ValueError(f"the generator does not write local times across a change of clocks ({name})")
+        return int(offsets.pop().total_seconds())
+
+    def _amount(self, field, present) -> Cells:
+        """The host's charge: some fen per event, more for more of it."""
+        fen = 3 + self.columns["duration"] // 60 * 6 + self.columns["down"] // (1 << 20) + self.columns["variant"]
+        decimals = min(field.decimals, 6) if field.unit in ("yuan", "1") else 0
+        if decimals == 0:
+            return Numbers(fen if field.unit == "fen" else fen // 100 + 1, present)
+        return Decimals(fen * 10 ** (decimals - 2) if decimals >= 2 else fen // 10, decimals, present)
+
+    def _word(self, field, column: str, present) -> Cells:
+        words = WORDS[column]
+        if column == "location" and (self.encoding == "ascii" or field.characters != "any"):
+            words = ASCII_PLACES
+        encoded = [word.encode(self.encoding) for word in words]
+        longest = min(field.width or 99, field.max_length or 99)
+        encoded = [word for word in encoded if len(word) <= longest] or [b"0" * (field.min_length or 1)]
+        index = scramble(self.columns["event_no"], 7 + len(column)) % len(encoded)
+        return Choices(encoded, index if present is None else np.where(present, index, -1))
+
+    def _number(self, field, column: str, present) -> Cells:
+        """Quantities and identifiers."""
+        columns, variant = self.columns, self.columns["variant"].astype(np.int64)
+        source = columns["delivery"] if column in self.not_payload else columns["event_no"]
+        most = min(field.width or 15, field.max_length or 15, 15)
+        if column in ("duration_s", "uplink_bytes", "downlink_bytes"):
+            name, step = {"duration_s": ("duration", 7), "uplink_bytes": ("up", 1), "downlink_bytes": ("down", 4)}[
+                column
+            ]
+            size = UNIT_SIZES.get(field.unit, 1)
+            values = columns[name] // size + variant * step
+            return Numbers(np.minimum(values, field.max if field.max is not None else 10**most - 1), present)
+        if column == "served_imsi":
+            return Numbers(self.population.imsi(columns["k"]), present)
+        if column == "imei":
+            return Numbers(350_000_000_000_000 + columns["k"] * 97 % 10**12, present)
+        if column in ("event_count", "message_segments"):
+            return Numbers(np.ones(len(variant), np.int64), present)
+        if column == "message_length":
+            return Numbers(5 + scramble(columns["event_no"], 2) % 60 + variant, present)
+        if column == "utc_offset_s":
+            return Numbers(np.full(len(variant), self.offset_s(field)), present)
+        if column in ("rating_group", "city") or field.max is not None:
+            low = max(field.min or 0, 1)
+            return Numbers(low + scramble(source, 5) % max(min(field.max or 999, 10**most - 1) - low + 1, 1), present)
+        exact = field.min_length if field.min_length == field.max_length else None
+        if exact or field.type == "text":
+            digits = exact or min(12, most)
+            return Numbers(10 ** (digits - 1) + source % (9 * 10 ** (digits - 1)), present)
+        return Numbers(1 + source % (10**most - 1), present)
+
+    def _bare_heads(self) -> np.ndarray:
+        """Which first two digits of a national number of eleven the sender may write without country code."""
+        starts = tuple(rule.starts_with for rule in self.rules.national if rule.digits == 11)
+        return np.array([f"{head:02d}".startswith(starts) for head in range(100)])
+
+    def _phone_number(self, field, column: str, present) -> Cells:
+        """A number in one of the writings that the sender's rules understand."""
+        other = self.columns["other"]
+        if column == "served_msisdn":
+            values = self.population.msisdn(self.columns["k"])
+        else:
+            values = other if column == "other_party" else 8_613_800_000_000 + other % 10**8
+        most = min(field.width or 18, field.max_length or 18)
+        least = field.min_length or 1
+        written, zeros = values.copy(), np.zeros(len(values), np.int64)
+        plus = np.zeros(len(values), bool)
+        if self.rules is not None:
+            style = scramble(values, 11) % 8
+            if self.rules.country_code == "86" and least <= 11:
+                bare = self._bare_heads()[values // 10**9 % 100] & (values // 10**11 == 86)
+                written = np.where(bare & (style < 6), values % 10**11, written)
+            full = (values >= 10**9) & (values // 10**9 != 10_690) & (written == values)
+            if column != "served_msisdn" and field.characters in ("any", "dialled", "printable") and most >= 16:
+                plus = full & (style == 6) & ("+" in self.rules.international_prefixes)
+            if column != "served_msisdn" and field.leading_zero and most >= 16:
+                abroad = full & (style == 7) & ("00" in self.rules.international_prefixes)
+                zeros = np.where(abroad, 2, zeros)
+            zeros = np.where(plus, 1, zeros)
+        return Numbers(written, present, zeros, plus if plus.any() else None)
