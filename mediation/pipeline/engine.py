@@ -1,0 +1,386 @@
+"""Many threads, one order: files are read, decoded, admitted and rated, and their batches come out in source order.
+
+Conventions
+-----------
+- A thread takes the next chunk under a lock and with it a ticket; it decodes alone and waits for its ticket's turn.
+  Only in its turn are rows numbered and admitted, so that the first of a key is the first in source order, whatever
+  the threads do.
+- Rows of a held source are admitted in the turn of its end, when its totals have agreed; a refused one leaves nothing.
+- Admitted batches are jobs with numbers: rated by any thread, delivered in order of their numbers through a window.
+- The first error of a thread stops all of them and is raised where results are taken.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from mediation.decode import decode as decoding
+from mediation.decode.source import Source
+from mediation.dedup import dedup
+from mediation.errors import BadDataError, SourceRefused, TemporaryError
+from mediation.native._column import Batch
+from mediation.pipeline.audit import SourceAudit
+from mediation.pipeline.catalogue import Listed, file_hash
+from mediation.pipeline.spool import Spool
+from mediation.pipeline.tables import all_rows, copied
+
+BYTES_PER_RECORD = 160  # a guess that sizes the set of fingerprints
+MOST_EXPECTED_RECORDS = 100_000_000
+TEMPORARY = frozenset(["changed_while_read", "unreadable"])
+
+
+class Stopped(Exception):
+    """Another thread has failed, or nobody wants the results any more."""
+
+
+class SourceState:
+    """A source while it is read."""
+
+    def __init__(self, listed: Listed):
+        self.listed = listed
+        self.audit = SourceAudit(listed.source_id, listed.path.name, listed.feed, listed.file_bytes)
+        self.source: Any = None
+        self.layout: Any = None
+        self.held = False
+        self.admitted = False  # a row of it has entered
+        self.records = 0
+        self.sums: list[int] = []
+        self.unreadable: list[int] = []
+        self.spool = Spool()
+        self.aside: list[tuple] = []  # of a held source: usage bytes and rejects of each batch
+
+
+class Ticket(NamedTuple):
+    """A chunk in its place, or with `chunk` None the end of a source and perhaps why it is refused."""
+
+    number: int
+    state: SourceState
+    chunk: Any
+    refusal: SourceRefused | None
+
+
+class Job(NamedTuple):
+    """An admitted batch."""
+
+    number: int
+    state: SourceState
+    usage: Batch | None  # None: kept in the source's spool
+    prints: Batch | None
+    kept: int
+    rejects: Batch
+    reject_bytes: int
+    fresh: Batch
+    duplicates: Batch
+
+
+class StageClock:
+    """Wall and CPU seconds and rows of every stage, summed over threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.stages: dict[str, dict[str, float]] = {}
+
+    @contextmanager
+    def measure(self, stage: str, rows: int = 0) -> Iterator[None]:
+        """Charge what the block takes to a stage."""
+        wall, cpu = time.perf_counter(), time.thread_time()
+        yield
+        wall, cpu = time.perf_counter() - wall, time.thread_time() - cpu
+        self.add(stage, wall, cpu, rows)
+
+    def add(self, stage: str, wall_s: float, cpu_s: float, rows: int) -> None:
+        """Charge seconds and rows to a stage."""
+        with self._lock:
+            entry = self.stages.setdefault(stage, {"wall_s": 0.0, "cpu_s": 0.0, "rows": 0})
+            entry["wall_s"] += wall_s
+            entry["cpu_s"] += cpu_s
+            entry["rows"] += rows
+
+
+class Engine:
+    """Runs sources through decode and dedup in their order, and through `finish` in parallel.
+
+    Parameters
+    ----------
+    listed : list of Listed
+        In source order.
+    book : Rulebook
+    threads : int
+    finish : callable
+        Given the engine and a job with its usage and fingerprints, returns what is delivered; called by several
+        threads at once.
+    """
+
+    def __init__(self, listed: list[Listed], book: Any, threads: int, finish: Any):
+        self.book, self.threads, self.finish = book, threads, finish
+        self.clock = StageClock()
+        self.states: list[SourceState] = []
+        self.bases: list[int] = []  # ordinal of the first record of each source that has entered,
+        self.base_sources: list[int] = []  # and which source it is
+        self.bytes_done = 0  # of the files as they lie on disk
+        self.records_done = 0
+        self.completed = False  # every result was taken
+        self.keys = dedup.compile_keys(book)
+        expected = sum(entry.file_bytes for entry in listed) // BYTES_PER_RECORD
+        self.admission = dedup.Admission(min(expected, MOST_EXPECTED_RECORDS))
+        self._tickets = self._read(listed)
+        self._reader = threading.Lock()
+        self._changed = threading.Condition()
+        self._issued = self._turn = self._jobs = self._taken = 0
+        self._ready: deque[Job] = deque()
+        self._results: dict[int, Any] = {}
+        self._window = 2 * threads + 2
+        self._working = 0
+        self._accepted_records = 0
+        self._exhausted = False
+        self._failure: BaseException | None = None
+        self._started: list[threading.Thread] = []
+
+    # ------------------------------------------------------------------------------------- the consumer
+
+    def results(self) -> Generator[Any, None, None]:
+        """What `finish` returned for every job, in order."""
+        self._start()
+        try:
+            while True:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._failure or self._taken in self._results or not self._working)
+                    if self._failure is not None:
+                        raise self._failure
+                    if self._taken not in self._results:
+                        self.completed = True
+                        return
+                    result = self._results.pop(self._taken)
+                    self._taken += 1
+                    self._changed.notify_all()
+                yield result
+        finally:
+            self.stop()
+
+    def stop(self) -> None:
+        """End all threads; what they have not delivered is lost."""
+        with self._changed:
+            if self._failure is None:
+                self._failure = Stopped()
+            self._changed.notify_all()
+        for thread in self._started:
+            thread.join()
+        self._tickets.close()
+        for state in self.states:
+            state.spool.close()
+
+    def _start(self) -> None:
+        self._working = self.threads
+        self._started = [
+            threading.Thread(target=self._work, name=f"mediation-{number}", daemon=True)
+            for number in range(self.threads)
+        ]
+        for thread in self._started:
+            thread.start()
+
+    # -------------------------------------------------------------------------------------- the threads
+
+    def _work(self) -> None:
+        try:
+            while (job := self._next_job()) is not None:
+                self._deliver(job.number, self._finished(job))
+        except BaseException as failure:  # raised again where the results are taken
+            with self._changed:
+                if self._failure is None:
+                    self._failure = failure
+        finally:
+            with self._changed:
+                self._working -= 1
+                self._changed.notify_all()
+
+    def _finished(self, job: Job) -> Any:
+        if job.usage is not None:
+            return self.finish(self, job)
+        usage, prints = job.state.spool.get(job.kept)
+        result = self.finish(self, job._replace(usage=usage, prints=prints))
+        job.state.spool.forget(job.kept)
+        return result
+
+    def _deliver(self, number: int, result: Any) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._failure or number < self._taken + self._window)
+            self._raise_if_stopped()
+            self._results[number] = result
+            self._changed.notify_all()
+
+    def _raise_if_stopped(self) -> None:
+        if self._failure is not None:
+            raise Stopped
+
+    def _next_job(self) -> Job | None:
+        while True:
+            with self._changed:
+                self._raise_if_stopped()
+                if self._ready:
+                    return self._ready.popleft()
+            ticket = self._next_ticket()
+            if ticket is not None:
+                job = self._entered(ticket)
+                if job is not None:
+                    return job
+                continue
+            with self._changed:
+                self._changed.wait_for(lambda: self._failure or self._ready or self._turn == self._issued)
+                if not self._ready and self._turn == self._issued:
+                    return None
+
+    def _next_ticket(self) -> Ticket | None:
+        with self._reader:
+            self._raise_if_stopped()
+            if self._exhausted:
+                return None
+            with self.clock.measure("read"):
+                found = next(self._tickets, None)
+            if found is None:
+                self._exhausted = True
+                return None
+            with self._changed:
+                number = self._issued
+                self._issued += 1
+            return Ticket(number, *found)
+
+    def _read(self, listed: list[Listed]) -> Generator[tuple[SourceState, Any, SourceRefused | None], None, None]:
+        for entry in listed:
+            state = SourceState(entry)
+            self.states.append(state)
+            try:
+                if entry.code is not None:
+                    raise SourceRefused(entry.code)
+                feed = self.book.feeds[entry.feed]
+                state.layout = decoding.layout_of(feed, entry.date)
+                with Source(entry.path, feed, state.layout, feed.declared.limits) as source:
+                    state.source = source
+                    state.held = source.held or state.layout.declared.header is not None
+                    for chunk in source:
+                        yield state, chunk, None
+                yield state, None, None
+            except SourceRefused as refusal:
+                yield state, None, refusal
+            self.bytes_done += entry.file_bytes
+
+    def _entered(self, ticket: Ticket) -> Job | None:
+        """Decodes a ticket's chunk and, in its turn, lets it in."""
+        state, decoded, prints = ticket.state, None, None
+        if ticket.chunk is not None:
+            with self.clock.measure("decode"):
+                decoded = decoding.decode_chunk(state.layout, ticket.chunk, state.listed.source_id)
+            self.clock.add("decode", 0, 0, decoded.records)
+            with self.clock.measure("deduplicate", decoded.usage.num_rows):
+                prints = dedup.fingerprint(self.keys, decoded.usage)
+        with self._changed:
+            self._changed.wait_for(lambda: self._failure or self._turn == ticket.number)
+            self._raise_if_stopped()
+        jobs = self._let_in(state, decoded, prints) if decoded is not None else self._end(state, ticket.refusal)
+        with self._changed:
+            self._turn += 1
+            own = jobs.pop() if decoded is not None and jobs else None
+            self._ready.extend(jobs)
+            self._changed.notify_all()
+        return own
+
+    # ----------------------------------------------------------- in the ticket's turn: one thread at a time
+
+    def _let_in(self, state: SourceState, decoded: Any, prints: Batch) -> list[Job]:
+        decoded.number(state.records)
+        state.records += decoded.records
+        self.records_done += decoded.records
+        _count(state, decoded)
+        rejects = _compact(decoded.rejects), decoded.reject_bytes
+        if state.held:
+            state.spool.add(decoded.usage, prints)
+            state.aside.append(rejects)
+            return []
+        if not state.admitted:
+            self._enter(state)
+        return [self._job(state, decoded.usage, prints, -1, rejects)]
+
+    def _enter(self, state: SourceState) -> None:
+        state.admitted = True
+        self.bases.append(self._accepted_records)
+        self.base_sources.append(state.listed.source_id)
+
+    def _job(self, state: SourceState, usage: Batch, prints: Batch, kept: int, rejects: tuple) -> Job:
+        with self.clock.measure("deduplicate"):
+            fresh, duplicates = self.admission.admit(prints, usage, self.bases[-1])
+        number = self._jobs
+        self._jobs += 1
+        held = kept >= 0
+        return Job(number, state, None if held else usage, None if held else prints, kept, *rejects, fresh, duplicates)
+
+    def _end(self, state: SourceState, refusal: SourceRefused | None) -> list[Job]:
+        source, audit = state.source, state.audit
+        if refusal is None:
+            try:
+                source.verify(state.records, state.sums, state.unreadable)
+            except SourceRefused as found:
+                refusal = found
+        if source is not None:
+            audit.bytes_in = source.bytes_in
+            audit.content_hash, audit.compression = source.content_hash, source.compression
+            audit.sum_verified = source.sum_verified
+            audit.classes["header"], audit.classes["trailer"] = source.header_bytes, source.trailer_bytes
+            audit.classes["filler"] += source.filler_bytes
+        if refusal is not None:
+            self._refuse(state, refusal)
+            return []
+        jobs = []
+        if len(state.spool):
+            self._enter(state)
+            for kept, rejects in enumerate(state.aside):
+                jobs.append(self._job(state, *state.spool.get(kept), kept, rejects))
+        state.aside = []
+        self._accepted_records += state.records
+        return jobs
+
+    def _refuse(self, state: SourceState, refusal: SourceRefused) -> None:
+        if state.admitted:
+            kind = TemporaryError if refusal.code in TEMPORARY else BadDataError
+            raise kind(f"{state.audit.name}: {refusal}; rows of it had entered: nothing was published") from refusal
+        state.spool.close()
+        state.aside = []
+        if state.audit.content_hash is None:
+            state.audit.content_hash = file_hash(state.listed.path)
+        state.audit.refuse(refusal.code, refusal.detail)
+
+    def first_of(self, ordinals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Source and record number of accepted ordinals."""
+        bases = np.array(self.bases, np.int64)
+        places = np.searchsorted(bases, ordinals, side="right") - 1
+        sources = np.array(self.base_sources[: len(bases)], np.int32)
+        return sources[places], ordinals - bases[places]
+
+
+def _compact(rejects: Batch) -> Batch:
+    # Rejects wait long for company, in memory that was sized for a whole chunk: a copy lets it go.
+    batch = pa.record_batch(rejects)
+    every = all_rows(batch.num_rows)
+    arrays = [copied(column, every) for column in batch.columns]
+    return Batch.of(pa.RecordBatch.from_arrays(arrays, names=batch.schema.names))
+
+
+def _count(state: SourceState, decoded: Any) -> None:
+    # What came in, as the decoder saw it; what goes out is counted on the tables.
+    audit, rejects = state.audit, decoded.rejects.num_rows
+    amount = (decoded.records, decoded.usage.num_rows + rejects, decoded.record_bytes + decoded.undecodable_bytes)
+    audit.add("records_in", amount)
+    audit.enter("decode", amount)
+    audit.classes["record"] += decoded.record_bytes
+    audit.classes["undecodable"] += decoded.undecodable_bytes
+    audit.classes["filler"] += decoded.filler_bytes
+    if not state.sums:
+        state.sums, state.unreadable = [0] * len(decoded.control_sums), [0] * len(decoded.unreadable)
+    state.sums = [old + new for old, new in zip(state.sums, decoded.control_sums, strict=True)]
+    state.unreadable = [old + new for old, new in zip(state.unreadable, decoded.unreadable, strict=True)]

@@ -1,0 +1,321 @@
+"""A run's folder: Parquet tables, settlement and run.json, there whole or not at all.
+
+Conventions
+-----------
+- Everything is written into a private folder beside OUT (0700, files 0600, never over anything), brought to disk and
+  renamed into place when the certificate has closed. An existing OUT is refused.
+- A part has 2^20 rows in canonical order and eight row groups, whatever the threads. A row group goes to its part's
+  writer when it is full: two parts are written at once, and at most `ROW_GROUPS_WAITING` row groups wait for them.
+- Statistics stand where a reader can skip by them: for columns in whose order the rows come.
+- Numbers and instants are byte-stream split, decimals stored as INT64; codes and repetitive text a dictionary.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import shutil
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mediation import schema
+from mediation.errors import OutputError, TemporaryError
+from mediation.pipeline.digest import TableDigest
+from mediation.pipeline.run import TABLES, Stream, stream, summary
+from mediation.settle.settlement import write_csv
+
+PART_ROWS = 1 << 20
+ROW_GROUP_ROWS = 1 << 17
+ROW_GROUPS_WAITING = 6
+# Row groups can be skipped by these only: rows come in their order, or nearly. Elsewhere a row group spans nearly all
+# values, and statistics would cost a third of the writer's time (measured: 480 against 315 ns a row of 19 columns).
+ORDERED = frozenset(["source_id", "record_no", "start_time", "cycle", "host_cycle", "account_id", "day"])
+LOW_CARDINALITY = frozenset(["apn", "serving_network", "node_id", "field", "location"])
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    if pa.types.is_decimal(kind):
+        return kind.precision <= 18  # a wider one is no INT64
+    return pa.types.is_integer(kind) or pa.types.is_timestamp(kind) or pa.types.is_date(kind)
+
+
+def encodings(table_schema: pa.Schema) -> dict[str, Any]:
+    """Options of a Parquet writer for a table of this schema."""
+    dictionary, split = [], {}
+    for field in table_schema:
+        kind = field.type
+        if pa.types.is_dictionary(kind) or field.name in LOW_CARDINALITY:
+            dictionary.append(field.name)
+        elif _is_number(kind):
+            split[field.name] = "BYTE_STREAM_SPLIT"
+    return {
+        "compression": "zstd",
+        "compression_level": 1,
+        "use_dictionary": dictionary or False,
+        "column_encoding": split or None,
+        "store_decimal_as_integer": True,
+        "write_statistics": [field.name for field in table_schema if field.name in ORDERED],
+    }
+
+
+class _Private:
+    """Opens files of ours for writing: new, 0600, brought to disk when closed."""
+
+    @staticmethod
+    @contextlib.contextmanager
+    def file(path: Path, mode: str = "wb"):
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        text = {} if "b" in mode else {"newline": "", "encoding": "utf-8"}
+        with os.fdopen(handle, mode, **text) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+
+
+class _Part:
+    """One Parquet file, written row group by row group as they come."""
+
+    def __init__(self, path: Path, table_schema: pa.Schema):
+        self.path, self.schema = path, table_schema
+        self.groups: queue.SimpleQueue[pa.Table | None] = queue.SimpleQueue()
+
+
+class PartWriter:
+    """Cuts a table that comes in pieces into row groups, and those into parts.
+
+    Parameters
+    ----------
+    folder : Path
+        Made here.
+    table_schema : pyarrow.Schema
+    writers : Writers
+    """
+
+    def __init__(self, folder: Path, table_schema: pa.Schema, writers: Writers):
+        folder.mkdir(mode=0o700)
+        self.folder, self.schema, self.writers = folder, table_schema, writers
+        self.digest = TableDigest(table_schema)
+        self.parts = 0
+        self._part: _Part | None = None
+        self._part_rows = 0
+        self._waiting: list[pa.Table] = []
+        self._rows = 0
+
+    def add(self, table: pa.Table | None) -> None:
+        """Add the next rows."""
+        if table is None or not table.num_rows:
+            return
+        self.digest.add(table)
+        while self._rows + table.num_rows >= ROW_GROUP_ROWS:
+            fitting = ROW_GROUP_ROWS - self._rows
+            self._waiting.append(table.slice(0, fitting))
+            table = table.slice(fitting)
+            self._send()
+        if table.num_rows:
+            self._waiting.append(table)
+            self._rows += table.num_rows
+
+    def _send(self) -> None:
+        group = pa.concat_tables(self._waiting) if self._waiting else self.schema.empty_table()
+        self._waiting, self._rows = [], 0
+        if self._part is None:
+            self._part = _Part(self.folder / f"part-{self.parts:05d}.parquet", self.schema)
+            self.parts += 1
+            self.writers.start(self._part)
+        self.writers.send(self._part, group)
+        self._part_rows += group.num_rows
+        if self._part_rows >= PART_ROWS:
+            self._end_part()
+
+    def _end_part(self) -> None:
+        if self._part is not None:
+            self._part.groups.put(None)
+        self._part, self._part_rows = None, 0
+
+    def finish(self) -> None:
+        """Write what is left; a table without rows has one part without rows."""
+        if self._rows or not self.parts:
+            self._send()
+        self._end_part()
+
+
+class Writers:
+    """Threads that write parts. What waits for them is bounded: `send` blocks while too many row groups do."""
+
+    def __init__(self, clock: Any):
+        self.clock = clock
+        # The tables come at once, so each has a thread, and the busiest one has two.
+        self.executor = ThreadPoolExecutor(len(TABLES) + 1)
+        self.running: deque[Future] = deque()
+        self.parts: list[_Part] = []
+        self.room = threading.Semaphore(ROW_GROUPS_WAITING)
+        self.failed = threading.Event()
+
+    def start(self, part: _Part) -> None:
+        """Have a part written."""
+        while self.running and self.running[0].done():
+            self.running.popleft().result()
+        self.parts.append(part)
+        self.running.append(self.executor.submit(self._write, part))
+
+    def send(self, part: _Part, group: pa.Table) -> None:
+        """Hand a row group to its part."""
+        while not self.room.acquire(timeout=1.0):
+            self._raise_failure()
+        self._raise_failure()
+        part.groups.put(group)
+
+    def _raise_failure(self) -> None:
+        if self.failed.is_set():
+            for future in self.running:
+                if future.done():
+                    future.result()
+
+    def _write(self, part: _Part) -> None:
+        try:
+            with (
+                _Private.file(part.path) as file,
+                pq.ParquetWriter(file, part.schema, **encodings(part.schema)) as sink,
+            ):
+                while (group := part.groups.get()) is not None:
+                    with self.clock.measure("write", group.num_rows):
+                        sink.write_table(group, row_group_size=ROW_GROUP_ROWS)
+                    del group
+                    self.room.release()
+        except BaseException:
+            self.failed.set()
+            raise
+
+    def finish(self) -> None:
+        """Wait until every part is on disk."""
+        while self.running:
+            self.running.popleft().result()
+
+    def close(self) -> None:
+        """Let the threads go, whatever they wait for."""
+        for part in self.parts:
+            part.groups.put(None)
+        self.executor.shutdown(cancel_futures=True)
+
+
+def write(
+    paths: Iterable,
+    book: Any,
+    out: str | os.PathLike,
+    *,
+    threads: int | None = None,
+    columns: Any = None,
+    on_progress: Callable[[Stream], None] | None = None,
+) -> dict:
+    """Process files into a folder.
+
+    Parameters
+    ----------
+    paths, book, threads, columns
+        As of `stream`.
+    out : path
+        Must not exist; its parent must.
+    on_progress : callable, optional
+        Called with the stream after every batch.
+
+    Returns
+    -------
+    dict
+        What run.json holds.
+
+    Raises
+    ------
+    OutputError
+        OUT exists or cannot be created.
+    InvariantError
+        The certificate does not close; OUT was not created.
+    """
+    began = time.perf_counter()
+    target = Path(os.path.abspath(out))
+    if os.path.lexists(target):
+        raise OutputError(f"{out} exists: choose another folder, or move it away")
+    batches = stream(paths, book, threads=threads, columns=columns)
+    private = _private_folder(target)
+    try:
+        result = _write_all(batches, private, began, on_progress)
+        _publish(private, target)
+    except OSError as error:
+        raise TemporaryError(f"{out}: writing failed: {error.strerror or error}; nothing was published") from error
+    finally:
+        batches.close()
+        shutil.rmtree(private, ignore_errors=True)
+    return result
+
+
+def _private_folder(target: Path) -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))  # 0700
+    except OSError as error:
+        raise OutputError(f"{target}: cannot be created: {error.strerror or error}") from error
+
+
+def _write_all(batches: Stream, folder: Path, began: float, on_progress: Callable | None) -> dict:
+    writers = Writers(batches.clock)
+    try:
+        tables = {name: PartWriter(folder / name, getattr(batches.columns, name), writers) for name in TABLES}
+        for batch in batches:
+            with batches.clock.measure("digest", batch.num_rows):
+                for name, writer in tables.items():
+                    writer.add(getattr(batch, name))
+            if on_progress is not None:
+                on_progress(batches)
+        for writer in tables.values():
+            writer.finish()
+        _write_account_days(batches, folder / "account_day.parquet")
+        writers.finish()
+    finally:
+        writers.close()
+    with _Private.file(folder / "settlement.csv", "w") as file:
+        write_csv(batches.settlement, file)
+    result = summary(batches, {name: writer.digest for name, writer in tables.items()})
+    result["wall_s"] = round(time.perf_counter() - began, 6)
+    result["certificate"] = batches.audit.table().to_pylist()
+    with _Private.file(folder / "run.json", "w") as file:
+        json.dump(result, file, indent=1)
+        file.write("\n")
+    return result
+
+
+def _write_account_days(batches: Stream, path: Path) -> None:
+    wanted = schema.schema(schema.ACCOUNT_DAY)
+    with (
+        batches.clock.measure("write"),
+        _Private.file(path) as file,
+        pq.ParquetWriter(file, wanted, **encodings(wanted)) as writer,
+    ):
+        for batch in batches.account_days.batches():
+            writer.write_batch(batch)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _publish(private: Path, target: Path) -> None:
+    for folder in (*(private / name for name in TABLES), private):
+        _sync(folder)
+    try:
+        os.rename(private, target)  # an empty folder that appeared meanwhile is replaced; a filled one is an error
+    except OSError as error:
+        raise OutputError(f"{target} appeared while the run was writing: nothing was published") from error
+    _sync(target.parent)

@@ -1,0 +1,213 @@
+"""One run: files in, rated tables and exceptions out, with the certificate.
+
+Conventions
+-----------
+- The same content and order at any thread count and whatever the order of the paths.
+- `stream` gives batches as files are accepted and keeps none; `process` keeps all of them.
+- A run whose certificate does not close raises InvariantError at its end.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from mediation.native._status import simd_levels
+from mediation.pipeline.audit import Audit
+from mediation.pipeline.catalogue import list_sources
+from mediation.pipeline.digest import TableDigest
+from mediation.pipeline.engine import Engine
+from mediation.pipeline.finish import TABLES, Finisher, RunBatch
+from mediation.pipeline.tables import Columns
+from mediation.settle.account_day import AccountDays
+
+
+def peak_rss_bytes() -> int:
+    """The most memory that this process has had."""
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+class Stream:
+    """The batches of a run, in order: an iterator that may be used once.
+
+    Attributes
+    ----------
+    audit : Audit
+        Complete when the iteration has ended.
+    """
+
+    def __init__(self, paths: Iterable, book: Any, threads: int | None, columns: Any):
+        self.book = book
+        self.threads = max(1, threads if threads is not None else os.cpu_count() or 1)
+        self.listed = list_sources(paths, book)
+        self._finisher = Finisher(book, columns)
+        self._engine = Engine(self.listed, book, self.threads, self._finisher.finish)
+        self._results = self._engine.results()
+        self.audit = Audit()
+
+    def __iter__(self) -> Stream:
+        return self
+
+    def __next__(self) -> RunBatch:
+        for batch in self._results:
+            return batch
+        if not self._engine.completed:  # closed, or failed before
+            raise StopIteration
+        self.audit = Audit([state.audit for state in self._engine.states])
+        self.audit.check()
+        raise StopIteration
+
+    def __del__(self) -> None:
+        if hasattr(self, "_results"):  # else it was never made
+            self.close()
+
+    def close(self) -> None:
+        """Stop reading; batches not yet taken are lost."""
+        self._results.close()
+
+    @property
+    def columns(self) -> Columns:
+        """The schemas of the tables."""
+        return self._finisher.columns
+
+    @property
+    def account_days(self) -> AccountDays:
+        """The sums by account and day, to be read once the iteration has ended."""
+        return self._finisher.account_days
+
+    @property
+    def exceptions(self) -> dict[str, Counter[str]]:
+        """How often each code stands in each table of exceptions."""
+        return self._finisher.exceptions
+
+    @property
+    def bytes_total(self) -> int:
+        """Bytes of all files, as they lie on disk."""
+        return sum(entry.file_bytes for entry in self.listed)
+
+    @property
+    def bytes_done(self) -> int:
+        """Of these, those of the files that have been read."""
+        return self._engine.bytes_done
+
+    @property
+    def records_done(self) -> int:
+        """Records read so far."""
+        return self._engine.records_done
+
+    @cached_property
+    def settlement(self) -> pa.Table:
+        """Every settlement line (`schema.SETTLEMENT`), once the iteration has ended."""
+        return self._finisher.settlement.table()
+
+    @property
+    def clock(self):
+        """Seconds and rows of every stage."""
+        return self._engine.clock
+
+
+def stream(paths: Iterable, book: Any, *, threads: int | None = None, columns: Any = None) -> Stream:
+    """Process files batch by batch, in bounded memory.
+
+    Parameters
+    ----------
+    paths : iterable of path
+    book : Rulebook
+    threads : int, optional
+        Default: as many as there are processors.
+    columns : str or iterable of str, optional
+        Of the rated batches: names, or the name of a set of the rule book. Default: all.
+
+    Returns
+    -------
+    Stream
+        An iterator of `RunBatch`; its `audit` is complete at the end.
+    """
+    return Stream(paths, book, threads, columns)
+
+
+class Run(NamedTuple):
+    """Everything that came of a run, in memory."""
+
+    rated: pa.Table
+    rejects: pa.Table
+    suspended: pa.Table
+    duplicates: pa.Table
+    account_days: pa.Table
+    settlement: pa.Table
+    audit: Audit
+    summary: dict
+
+
+def process(paths: Iterable, book: Any, *, threads: int | None = None, columns: Any = None) -> Run:
+    """Process files and keep everything in memory; parameters as of `stream`.
+
+    Returns
+    -------
+    Run
+    """
+    batches = stream(paths, book, threads=threads, columns=columns)
+    parts: dict[str, list[pa.Table]] = {name: [getattr(batches.columns, name).empty_table()] for name in TABLES}
+    for batch in batches:
+        for name in TABLES:
+            table = getattr(batch, name)
+            if table is not None and table.num_rows:
+                parts[name].append(table)
+    tables = {name: pa.concat_tables(found[1:] or found) for name, found in parts.items()}
+    digests = {}
+    for name, table in tables.items():
+        digests[name] = TableDigest(table.schema)
+        digests[name].add(table)
+    return Run(**tables, **closing(batches), audit=batches.audit, summary=summary(batches, digests))
+
+
+def closing(batches: Stream) -> dict[str, pa.Table]:
+    """The sums of a stream that has ended."""
+    return {"account_days": batches.account_days.table(), "settlement": batches.settlement}
+
+
+def summary(batches: Stream, digests: dict[str, TableDigest]) -> dict:
+    """What run.json says, but for what writing adds."""
+    import blake3
+
+    audit, book = batches.audit, batches.book
+    total = blake3.blake3()
+    for name in TABLES:
+        total.update(digests[name].digest())
+    settled = batches.settlement
+    return {
+        **audit.totals(),
+        "conflicts": audit.conflicts,
+        "files": len(audit.sources),
+        "files_refused": len(audit.refused),
+        "bytes_refused": sum(source.bytes_in or source.file_bytes for source in audit.refused),
+        "bytes_in": audit.bytes_in,
+        "bytes_accounted": sum(audit.classes().values()),
+        "bytes": audit.classes(),
+        "file_bytes": sum(source.file_bytes for source in audit.accepted),
+        "wholesale_micro": _micro(settled["wholesale_amount"]),
+        "retail_micro": _micro(settled["retail_amount"]),
+        "exceptions": {kind: dict(sorted(codes.items())) for kind, codes in batches.exceptions.items()},
+        "rulebook_hash": book.hash,
+        "reference_hash": book.reference_hash,
+        "digest": total.hexdigest(),
+        "closes": audit.closes,
+        "stages": {name: dict(entry) for name, entry in batches.clock.stages.items()},
+        "peak_rss_bytes": peak_rss_bytes(),
+        "threads": batches.threads,
+        "simd": simd_levels()[-1],
+        "sources": audit.files(),
+    }
+
+
+def _micro(amounts: pa.ChunkedArray) -> int:
+    return sum(int(value.scaleb(6)) for value in amounts.to_pylist() if value is not None)
