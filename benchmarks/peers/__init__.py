@@ -1,0 +1,1 @@
+"""The yardstick as experts of other tools would write it."""
