@@ -1,0 +1,144 @@
+"""The command line: exit codes, what is printed, and what is never printed."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import mediation.sample
+from mediation.cli import main, money
+
+BOOK = str(Path(mediation.sample.__file__).parent / "rulebook")
+
+
+def call(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory):
+    out = tmp_path_factory.mktemp("cli") / "day"
+    result = call("generate", "--out", out, "--records", 12_000, "--seed", 3, "--processes", 1, "--json")
+    assert result.exit_code == 0
+    return out, json.loads(result.stdout)
+
+
+def run_options(day, out):
+    return ["run", "--rulebook", BOOK, "--reference", day[0] / "reference", "--out", out]
+
+
+def test_run_prints_what_run_json_holds(day, tmp_path):
+    result = call(*run_options(day, tmp_path / "out"), "--json", "--threads", 2, *sorted((day[0] / "in").iterdir()))
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert report == json.loads((tmp_path / "out" / "run.json").read_text())
+    assert report["records_in"] == day[1]["records"]
+    assert report["threads"] == 2
+    assert {"wall_s", "cpu_s", "rows"} == set(report["stages"]["decode"])
+    assert (tmp_path / "out" / "settlement.csv").read_text().startswith("cycle,host,service,")
+    for name in KEYS:
+        assert name in report
+
+
+KEYS = [
+    "records_in",
+    "held_before",
+    "recycled",
+    "rated",
+    "rejected",
+    "suspended",
+    "duplicates",
+    "merged",
+    "filtered",
+    "written_off",
+    "held_after",
+    "conflicts",
+    "files_refused",
+    "bytes_refused",
+    "bytes_in",
+    "bytes_accounted",
+    "file_bytes",
+    "wholesale_micro",
+    "retail_micro",
+    "rulebook_hash",
+    "reference_hash",
+    "digest",
+    "stages",
+    "peak_rss_bytes",
+    "threads",
+    "simd",
+]
+
+
+def test_quiet_is_quiet_and_no_subscriber_number_is_shown(day, tmp_path):
+    files = sorted((day[0] / "in").iterdir())
+    quiet = call(*run_options(day, tmp_path / "quiet"), "--quiet", *files)
+    assert (quiet.exit_code, quiet.output) == (0, "")
+    loud = call(*run_options(day, tmp_path / "loud"), *files)
+    assert loud.exit_code == 0
+    assert "certificate" in loud.output
+    assert "closes" in loud.output
+    assert not re.search(r"(?<![0-9a-f])(86)?1[3-9][0-9]{9}(?![0-9a-f])", loud.output)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["run"], 64),
+        (["nonsense"], 64),
+        (["run", "--rulebook", BOOK, "--out", "{tmp}/out", "{tmp}/missing"], 66),
+        (["run", "--rulebook", "{tmp}/none", "--out", "{tmp}/out", "{file}"], 78),
+        (["run", "--rulebook", BOOK, "--reference", "{reference}", "--out", "{tmp}", "{file}"], 73),
+        (["run", "--rulebook", BOOK, "--reference", "{reference}", "--out", "{tmp}/x/out", "{file}"], 73),
+        (["run", "--rulebook", BOOK, "--reference", "{reference}", "--columns", "x", "--out", "{tmp}/o", "{file}"], 64),
+        (["run", "--rulebook", BOOK, "--reference", "{reference}", "--out", "{tmp}/o", "{stranger}"], 65),
+        (["check", "{tmp}"], 78),
+        (["check", BOOK], 0),
+        (["generate", "--out", "{tmp}"], 73),
+        (["--help"], 0),
+    ],
+)
+def test_exit_codes(day, tmp_path, arguments, code):
+    stranger = tmp_path / "stranger.txt"
+    stranger.write_bytes(b"what?\n")
+    places = {"tmp": tmp_path, "reference": day[0] / "reference", "stranger": stranger}
+    places["file"] = min((day[0] / "in").iterdir())
+    if code == 66:
+        arguments = [*arguments[:3], "--reference", "{reference}", *arguments[3:]]
+    result = call(*(argument.format(**places) for argument in arguments))
+    assert result.exit_code == code, result.output
+    assert "Traceback" not in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_demo_shows_a_settled_day(tmp_path):
+    result = call("demo", "--out", tmp_path / "demo", "--records", 10_000, "--threads", 2)
+    assert result.exit_code == 0, result.output
+    for expected in ("CMCC", "CUCC", "CTCC", "voice", "margin", "exceptions by code", "closes", "a second"):
+        assert expected in result.output
+    assert (tmp_path / "demo" / "out" / "rated" / "part-00000.parquet").exists()
+
+
+def test_module_starts_quickly_without_a_traceback(tmp_path):
+    began = time.perf_counter()
+    done = subprocess.run([sys.executable, "-m", "mediation", "check", str(tmp_path)], capture_output=True, text=True)
+    assert time.perf_counter() - began < 5
+    assert done.returncode == 78
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+
+
+def test_money_is_rounded_half_away_from_zero():
+    assert [money(value) for value in (5_000, -5_000, 1_234_567_890_000, 4_999)] == [
+        "0.01",
+        "-0.01",
+        "1,234,567.89",
+        "0.00",
+    ]

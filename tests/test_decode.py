@@ -1,0 +1,247 @@
+"""The decoder equals its plain twin on any bytes, however they are cut and whatever the machine's instruction set."""
+
+from __future__ import annotations
+
+import functools
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mediation.decode.decode import decode
+from mediation.decode.source import CHUNK_BYTES
+from mediation.native._status import simd_levels
+from mediation.rulebook.numbers import compile_numbers
+from tests.decode_book import NUMBER, TIME, check_certificate, decoded, feed_of, fixed
+from tests.naive import decode as naive
+
+MAX_RECORD_BYTES = 160
+OFFSET_TIME = {"column": "seen", "type": "timestamp", "pattern": "%Y-%m-%d %H:%M:%S%z", "optional": True}
+KIND = {"column": "kind", "type": "enumeration", "values": {"A": "a", "B": "b", "甲": "c"}, "optional": True}
+COUNT = {
+    "column": "count",
+    "type": "integer",
+    "min": 0,
+    "max": 10**12,
+    "unit": "KiB",
+    "null_if": ["-"],
+    "optional": True,
+}
+SIGNED = {"column": "delta", "type": "integer", "signed": True, "max_length": 20, "strip": "left", "optional": True}
+AMOUNT = {"column": "host_charge_amount", "type": "decimal", "decimals": 2, "signed": True, "optional": True}
+TEXT = {"column": "location", "type": "text", "max_length": 9, "required_if": {"kind": ["b"]}}
+FREE_TEXT = {key: value for key, value in TEXT.items() if key != "max_length"}
+DIALLED = {"column": "other_party", "type": "text", "characters": "dialled", "leading_zero": False, "optional": True}
+UNUSED = {"type": "ignored"}
+EMPTY = {"column": "node_id", "type": "text", "empty_if": {"kind": ["a"], "host": ["h"]}, "strip": "both", "pad": " "}
+FIELDS = [NUMBER, TIME, OFFSET_TIME, KIND, COUNT, SIGNED, AMOUNT, TEXT, DIALLED, UNUSED, EMPTY]
+NARROW, FIXED = fixed(
+    (11, NUMBER),
+    (14, TIME),
+    (3, {**KIND, "values": {"A  ": "a", "B  ": "b", "甲": "c"}, "null_if": ["   "]}),
+    (6, {**COUNT, "strip": "both"}),
+    (8, {**AMOUNT, "strip": "both"}),
+    (2, UNUSED),
+    (5, {**TEXT, "strip": "right"}),
+)
+LAYOUTS = {
+    "plain": (FIELDS, {}),
+    "comma ascii any": (
+        [NUMBER, TIME, AMOUNT, TEXT | {"required_if": {}}],
+        {"encoding": "ascii", "delimiter": ",", "terminator": "any"},
+    ),
+    "crlf numbers": ([*FIELDS[:5], TEXT], {"terminator": "crlf", "feed": {"numbers": "cn"}}),
+    "quoted": ([FREE_TEXT if field is TEXT else field for field in FIELDS], {"quote": '"'}),
+    "quoted crlf": ([NUMBER, TIME, KIND, FREE_TEXT], {"quote": "'", "delimiter": ",", "terminator": "crlf"}),
+    "quoted any": ([NUMBER, TIME, DIALLED], {"quote": '"', "delimiter": ";", "terminator": "any"}),
+    "gb18030": ([NUMBER, TIME, DIALLED, EMPTY | {"empty_if": {}}, UNUSED], {"encoding": "gb18030"}),
+    "gb18030 comma": ([NUMBER, TIME, EMPTY | {"empty_if": {}}], {"encoding": "gb18030", "delimiter": ","}),
+    "gb18030 quoted": ([NUMBER, EMPTY | {"empty_if": {}}, TIME], {"encoding": "gb18030", "quote": '"'}),
+    "fixed": (NARROW, FIXED),
+    "fixed crlf": (NARROW, {**FIXED, "terminator": "crlf"}),
+    "fixed any": (NARROW, {**FIXED, "terminator": "any"}),
+    "fixed none": (NARROW, {**FIXED, "terminator": "none"}),
+}
+
+times = st.sampled_from(
+    [
+        "20260110080000",
+        "20260329023000",
+        "20261025023000",
+        "20261025020000",
+        "20261025030000",
+        "20161231235960",
+        "20260229000000",
+        "19700101000000",
+        "20260110080060",
+        "2026011008000",
+        "20261310080000",
+        "21991231235959",
+    ]
+)
+values = {
+    "served_msisdn": st.sampled_from(["8613800000001", "13800000001", "0013800000", "110", "1a", "-5", "9" * 20]),
+    "start_time": times,
+    "seen": st.builds(
+        "{}{}".format,
+        st.sampled_from(["2026-01-10 08:00:00", "2016-12-31 23:59:60", "2026-02-30 00:00:00", "2026-01-10T08:00:00"]),
+        st.sampled_from(["Z", "+08:00", "-0930", "+08", "+1800", "+1801", "08:00", "", "+8"]),
+    ),
+    "kind": st.sampled_from(["A", "B", "甲", "C", "", "a"]),
+    "count": st.sampled_from(["", "0", "17", "-", "-1", "+1", "1000000000001", "007", " 7", "7 "]),
+    "delta": st.sampled_from(["", "-17", "+17", "   5", "-", "9223372036854775808", "-9223372036854775807", "1e3"]),
+    "host_charge_amount": st.sampled_from(["", "1.25", "-0.1", "1.", ".5", "1.255", "999999999999.99", "9" * 17, "+3"]),
+    "other_party": st.sampled_from(["", "*21#", "+8610", "0571", "10a"]),
+}
+texts = st.text(st.sampled_from("ab1 |,;\"'\r\n中é\U00020000€\0"), max_size=9)
+strange = st.sampled_from([False, False, False, False, False, True])
+safe = st.sampled_from(["a", "b1", "é", "中"])
+sound = {
+    "served_msisdn": st.sampled_from(["13800000001", "00138000000", "21600000000"]),
+    "start_time": st.sampled_from(["20260110080000", "20161231235960", "20261025030000"]),
+    "seen": st.sampled_from(["2026-01-10 08:00:00Z", "2026-01-10 23:59:60-0930", ""]),
+    "kind": st.sampled_from(["A", "B", ""]),
+    "count": st.sampled_from(["", "0", "17", "-"]),
+    "delta": st.sampled_from(["", "+17", "   5"]),
+    "host_charge_amount": st.sampled_from(["", "1.25", "-0.1"]),
+    "other_party": st.sampled_from(["", "*21#", "+8610"]),
+    "node_id": st.sampled_from(["", "", " a "]),
+}
+
+
+@functools.cache
+def book(folder, name):
+    fields, layout = LAYOUTS[name]
+    layout = dict(layout)
+    feed = {"zone": "Europe/Berlin"} | layout.pop("feed", {})
+    return feed_of(folder / name.replace(" ", "_"), fields, feed=feed, max_record_bytes=MAX_RECORD_BYTES, **layout)
+
+
+def value(field, careful, draw):
+    """A value of a field: one that is right when `careful`, else often one of its kind."""
+    if careful:
+        return draw(sound.get(field.column, safe))
+    return draw(texts if field.column not in values or draw(strange) else values[field.column])
+
+
+@st.composite
+def files(draw, layout):
+    """Records of a layout, some of them of strange values, then a few bytes changed."""
+    fields = [field for field in layout.field if field.type != "constant"]
+    encoding = {"ascii": "utf-8"}.get(layout.encoding, layout.encoding)
+    ends = {"lf": ["\n"], "crlf": ["\r\n"], "any": ["\n", "\r\n"], "none": [""]}[layout.terminator]
+    out = []
+    for _ in range(draw(st.integers(0, 6))):
+        careful = draw(strange) is False
+        parts = [value(field, careful, draw) for field in fields]
+        if not careful or draw(st.booleans()):
+            place = draw(st.integers(0, len(fields) - 1))
+            parts[place] = value(fields[place], False, draw)
+        parts = [part.encode(encoding) for part in parts]
+        if layout.format == "fixed":
+            parts = [part[: f.width].ljust(f.width) for part, f in zip(parts, fields, strict=True)]
+            line = b"".join(parts)
+        else:
+            quote = (layout.quote or "").encode()
+            if quote and draw(st.booleans()):
+                parts = [quote + part.replace(quote, quote * 2) + quote for part in parts]
+            line = layout.delimiter.encode().join(parts)
+        out.append(line + draw(st.sampled_from(ends)).encode())
+    data = bytearray(b"".join(out))
+    for _ in range(draw(st.sampled_from([0, 0, 0, 1, 2, 5]))):
+        change(data, draw)
+    return bytes(data)
+
+
+def change(data, draw):
+    """One mutation in place: a byte changed, put in, taken out, or the file cut."""
+    at = draw(st.integers(0, max(len(data) - 1, 0)))
+    byte = draw(st.sampled_from(b"|,;\"'\r\n\0 09-+A\x80\x81\xd6\xe4\xed\xff\xbf"))
+    kind = draw(st.integers(0, 3))
+    if kind == 0 and data:
+        data[at] = byte
+    elif kind == 1:
+        data[at:at] = bytes([byte]) * draw(st.sampled_from([1, 1, 2, 40, 120]))
+    elif kind == 2:
+        del data[at : at + draw(st.sampled_from([1, 2, 30]))]
+    else:
+        del data[draw(st.integers(0, len(data))) :]
+
+
+def expected(data, feed):
+    book = feed.declared, feed.declared.layout[0], feed.book.declared.book
+    rules = compile_numbers(book[2].numbers.get(feed.declared.numbers or ""))
+    return naive.decode(data, book[0], book[1], book[2].zone, rules)
+
+
+def comparable(found):
+    """Kernel rows and rejects with the twin's keys; decimals as integers of 10^-6."""
+    left_out = ("source_id", "item_no", "feed", "stage")
+    rows = []
+    for row in found.usage:
+        row = {key: value for key, value in row.items() if key not in left_out}
+        if row.get("host_charge_amount") is not None:
+            row["host_charge_amount"] = int(row["host_charge_amount"].scaleb(6))
+        rows.append(row)
+    return rows, [{key: value for key, value in row.items() if key not in left_out} for row in found.rejects]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("decode")
+
+
+def check(folder, name, data):
+    feed = book(folder, name)
+    path = folder / "x.txt"
+    path.write_bytes(data)
+    found = decoded(path, feed)
+    check_certificate(found, data)
+    rows, rejects = comparable(found)
+    rows_of_twin, rejects_of_twin = expected(data, feed)
+    assert rejects == rejects_of_twin
+    assert rows == rows_of_twin
+    return path, feed, found
+
+
+quick = functools.partial(
+    settings, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+@quick(max_examples=60)
+@given(data=st.data())
+def test_kernel_equals_twin(folder, name, data):
+    check(folder, name, data.draw(files(book(folder, name).declared.layout[0])))
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+@quick(max_examples=8)
+@given(data=st.data(), extra=st.integers(0, 70))
+def test_neither_cuts_nor_instruction_sets_change_anything(folder, name, data, extra):
+    piece = data.draw(files(book(folder, name).declared.layout[0]))
+    path, feed, whole = check(folder, name, piece * (1 + 2600 // max(len(piece), 1)))
+    for simd in simd_levels():
+        for chunk_bytes in (CHUNK_BYTES, 4 * MAX_RECORD_BYTES + extra):
+            found = decoded(path, feed, chunk_bytes=chunk_bytes, simd=simd)
+            assert (found.usage, found.rejects, found.bytes) == (whole.usage, whole.rejects, whole.bytes)
+
+
+def test_every_chunk_size(folder):
+    lines = b"".join(b"8613800000001|20260110080000||A|%d||||||\n" % i for i in range(40))
+    data = lines + b"x" * 200 + b"\n\n\n" + lines[:-1]
+    path, feed, whole = check(folder, "plain", data)
+    assert len(whole.usage) == 80
+    assert len(whole.rejects) == 1
+    for chunk_bytes in range(4 * MAX_RECORD_BYTES, 4 * MAX_RECORD_BYTES + 130):
+        found = decoded(path, feed, chunk_bytes=chunk_bytes)
+        assert (found.usage, found.rejects, found.bytes) == (whole.usage, whole.rejects, whole.bytes)
+
+
+def test_the_public_call_says_the_same(folder):
+    data = b"8613800000001|20260110080000||A|5||||||\nx\n"
+    path, feed, whole = check(folder, "plain", data)
+    usage, rejects = decode(path, feed)
+    assert usage.num_rows == len(whole.usage) == 1
+    assert rejects.to_pylist() == whole.rejects

@@ -1,0 +1,78 @@
+"""Malformed input by families: what is rejected, where, with which bytes, and that its neighbours are not."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+
+from mediation.decode.source import CHUNK_BYTES
+from mediation.errors import SourceRefused
+from mediation.native._status import simd_levels
+from tests.decode_book import NUMBER, TIME, check_certificate, decoded, feed_of
+from tests.malformed_families import ANYTHING, ENVELOPE, FAMILIES, HEAD, REFUSED
+
+
+def check(found, data, pieces):
+    """Rejects, good records and filler are where the pieces stand."""
+    offset, record_no, rows, rejects = 0, 0, [], []
+    for piece in pieces:
+        place = {"record_no": record_no, "byte_offset": offset, "byte_length": len(piece.raw)}
+        if piece.kind == "bad":
+            rejects.append({**place, "code": piece.code, "field": piece.field, "raw": piece.raw})
+        elif piece.kind == "good":
+            rows.append((place, piece.x))
+        offset += len(piece.raw)
+        record_no += piece.kind != "filler"
+    rejected = [{key: row[key] for key in (*place, "code", "field", "raw")} for row in found.rejects]
+    assert [{**row, "raw": row["raw"][:64]} for row in rejected] == [{**row, "raw": row["raw"][:64]} for row in rejects]
+    assert len(found.usage) == len(rows)
+    for row, (place, x) in zip(found.usage, rows, strict=True):
+        assert {key: row[key] for key in place} == place
+        assert x is ANYTHING or row["x"] == x
+    assert all(row["stage"] == "decode" and row["feed"] == "f" for row in found.rejects)
+    check_certificate(found, data)
+
+
+def test_families_are_many_and_named_once():
+    names = [family.name for family in FAMILIES]
+    assert len(names) == len(set(names)) >= 40
+
+
+@pytest.mark.parametrize("case", FAMILIES, ids=lambda case: case.name.replace(" ", "_"))
+def test_family(tmp_path, case):
+    feed = feed_of(tmp_path / "book", case.fields, feed=case.feed, **case.layout)
+    data = b"".join(piece.raw for piece in case.pieces)
+    (tmp_path / "x.txt").write_bytes(data)
+    for chunk_bytes in (CHUNK_BYTES, 64):
+        for simd in simd_levels() if chunk_bytes == CHUNK_BYTES else [None]:
+            found = decoded(tmp_path / "x.txt", feed, chunk_bytes=chunk_bytes, simd=simd)
+            check(found, data, case.pieces)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_faulty_file_is_refused_whole(tmp_path, name):
+    data, code, feed = REFUSED[name]
+    feed = feed_of(tmp_path / "book", [NUMBER, TIME, {"column": "x", "type": "text"}], feed=feed, **ENVELOPE)
+    (tmp_path / "x.txt").write_bytes(data)
+    with pytest.raises(SourceRefused) as caught:
+        decoded(tmp_path / "x.txt", feed)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_rejected_records_count_between_header_and_trailer(tmp_path, pack):
+    feed = feed_of(tmp_path / "book", [NUMBER, TIME, {"column": "x", "type": "text"}], **ENVELOPE)
+    data = b"\xef\xbb\xbfH|\n" + HEAD + b"a\nbad\n\n" + HEAD + b"\n" + b"T|3\n\n"
+    (tmp_path / "x.txt").write_bytes(pack(data))
+    found = decoded(tmp_path / "x.txt", feed)
+    assert [row["code"] for row in found.rejects] == ["wrong_field_count", "missing_value"]
+    assert (found.bytes["header"], found.bytes["trailer"], found.bytes["filler"]) == (3, 4, 5)
+    assert found.bytes["in"] == len(data) == 12 + found.bytes["record"] + found.bytes["undecodable"]
+
+
+def test_leap_seconds_are_flagged(tmp_path):
+    feed = feed_of(tmp_path / "book", [NUMBER, TIME], feed={"zone": "Asia/Shanghai"})
+    (tmp_path / "x.txt").write_bytes(b"8613800000001|20170101075960\n8613800000001|20170101080000\n")
+    rows = decoded(tmp_path / "x.txt", feed).usage
+    assert [(row["start_time"], row["flags"]) for row in rows] == [(1483228800_000_000, 2), (1483228800_000_000, 0)]

@@ -1,0 +1,318 @@
+"""Whole runs: the generator's truth, the same content whatever threads, chunks and order, folders whole or absent."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import random
+import shutil
+import stat
+import threading
+from collections import Counter
+from pathlib import Path
+
+import duckdb
+import polars
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import mediation.sample
+from mediation import schema
+from mediation.decode.source import Source
+from mediation.errors import InvariantError, NoInputError, OutputError, UsageError
+from mediation.native._column import Batch
+from mediation.pipeline import output
+from mediation.pipeline.audit import Audit, SourceAudit
+from mediation.pipeline.catalogue import list_sources
+from mediation.pipeline.digest import TableDigest
+from mediation.pipeline.run import process, stream
+from mediation.pipeline.spool import Spool
+from mediation.rulebook import load_rulebook
+from mediation.sample.generate import generate
+
+BOOK = Path(mediation.sample.__file__).parent / "rulebook"
+RECORDS = 30_000
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory):
+    """A generated day with a refused file per feed, and what is expected of it."""
+    out = tmp_path_factory.mktemp("pipeline") / "day"
+    expected = generate(out, records=RECORDS, seed=11, faults=True, processes=1)
+    return sorted((out / "in").iterdir()), expected, out
+
+
+@pytest.fixture(scope="module")
+def book(day):
+    return load_rulebook(BOOK, day[2] / "reference")
+
+
+@pytest.fixture(scope="module")
+def whole(day, book):
+    return process(day[0], book, threads=2)
+
+
+def test_totals_are_the_truth(day, whole):
+    _, expected, _ = day
+    summary = whole.summary
+    assert summary["records_in"] == expected["records"]
+    found = {fate: summary[name] for fate, name in FATE_NAMES.items()}
+    assert found == expected["fates"]
+    classes = dict(summary["bytes"])
+    classes["record"] += classes.pop("undecodable")  # the truth does not tell them apart
+    assert classes | {"undecodable": 0} == expected["bytes"]
+    assert summary["bytes_in"] == summary["bytes_accounted"] == expected["bytes_in"]
+    assert summary["file_bytes"] == expected["file_bytes"]
+    assert summary["exceptions"]["duplicates"] == {k: v for k, v in expected["verdicts"].items() if v}
+    assert summary["conflicts"] == expected["verdicts"]["conflict"]
+    codes = Counter(summary["exceptions"]["rejects"]) + Counter(summary["exceptions"]["suspended"])
+    assert codes == {code: count for code, count in expected["codes"].items() if count}
+
+
+FATE_NAMES = {"rated": "rated", "rejected": "rejected", "suspended": "suspended", "duplicate": "duplicates"}
+
+
+def test_refused_files_are_listed_and_leave_nothing(day, whole):
+    _, expected, _ = day
+    refused = {entry["name"]: entry for entry in whole.summary["sources"] if entry["refused"]}
+    assert {name: entry["refused"] for name, entry in refused.items()} == {
+        name: entry["code"] for name, entry in expected["refused"].items()
+    }
+    assert whole.summary["bytes_refused"] == sum(entry["bytes"] for entry in expected["refused"].values())
+    ids = {entry["source_id"] for entry in refused.values()}
+    for table in (whole.rated, whole.rejects, whole.suspended, whole.duplicates):
+        assert not ids & set(table["source_id"].unique().to_pylist())
+    assert all(len(entry["content_hash"]) == 64 for entry in refused.values())
+
+
+def test_every_record_has_its_fate(day, whole):
+    names = {entry["source_id"]: entry["name"] for entry in whole.summary["sources"]}
+    found = {}
+    tables = {"rated": whole.rated, "rejected": whole.rejects, "suspended": whole.suspended}
+    for fate, table in {**tables, "duplicate": whole.duplicates}.items():
+        for source, record, offset in zip(
+            *(table[name].to_pylist() for name in ("source_id", "record_no", "byte_offset")), strict=True
+        ):
+            assert found.setdefault((names[source], record), (fate, offset)) == (fate, offset)
+    truth = pq.read_table(day[2] / "truth" / "fates.parquet").to_pylist()
+    assert found == {(row["file"], row["record_no"]): (row["fate"], row["byte_offset"]) for row in truth}
+    firsts = {
+        (names[row["source_id"]], row["record_no"]): (names[row["first_source_id"]], row["first_record_no"])
+        for row in whole.duplicates.select(["source_id", "record_no", "first_source_id", "first_record_no"]).to_pylist()
+    }
+    assert firsts == {
+        (row["file"], row["record_no"]): (row["first_file"], row["first_record_no"])
+        for row in truth
+        if row["fate"] == "duplicate"
+    }
+
+
+def test_money_adds_up_everywhere(whole):
+    rated = sum(whole.rated["retail_amount"].to_pylist())
+    assert (
+        rated
+        == sum(whole.settlement["retail_amount"].to_pylist())
+        == sum(whole.account_days["retail_amount"].to_pylist())
+    )
+    assert int(rated.scaleb(6)) == whole.summary["retail_micro"]
+    assert sum(whole.settlement["records"].to_pylist()) == whole.rated.num_rows
+
+
+@pytest.mark.parametrize("threads", [1, 5])
+@pytest.mark.parametrize("chunk_bytes", [4_096, 1 << 20])
+def test_same_content_at_any_thread_count_chunk_size_and_order(day, book, whole, monkeypatch, threads, chunk_bytes):
+    monkeypatch.setitem(Source.__init__.__kwdefaults__, "chunk_bytes", chunk_bytes)
+    paths = list(day[0])
+    random.Random(threads).shuffle(paths)
+    again = process(paths, book, threads=threads)
+    assert again.summary["digest"] == whole.summary["digest"]
+    assert again.settlement.equals(whole.settlement)
+    assert again.account_days.equals(whole.account_days)
+
+
+@pytest.mark.parametrize("memory_bytes", [0, 200_000])
+def test_what_is_held_may_wait_on_disk(day, book, whole, monkeypatch, memory_bytes):
+    monkeypatch.setattr(Spool.__init__, "__defaults__", (memory_bytes,))
+    monkeypatch.setitem(Source.__init__.__kwdefaults__, "chunk_bytes", 100_000)
+    assert process(day[0], book, threads=3).summary["digest"] == whole.summary["digest"]
+
+
+def test_stream_comes_in_source_order_and_is_the_same(day, book, whole):
+    batches = stream(day[0], book, threads=3, columns=["record_type", "retail_amount"])
+    seen, total = [], 0
+    for batch in batches:
+        seen.append(batch.source_id)
+        assert batch.rated.column_names == ["record_type", "retail_amount"]
+        total += batch.num_rows
+        assert batch["retail_amount"] is not None
+    assert seen == sorted(seen)
+    assert total == whole.rated.num_rows
+    assert batches.audit.closes
+    assert "closes" in str(batches.audit)
+
+
+def test_an_abandoned_stream_ends_its_threads(day, book):
+    batches = stream(day[0], book, threads=2)
+    next(batches)
+    del batches
+    gc.collect()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("mediation-")]
+
+
+def test_schemas_are_those_of_schema_py(book, whole):
+    assert whole.rejects.schema.equals(schema.schema(schema.REJECTS))
+    usage = list(book.usage_columns)
+    assert whole.suspended.column_names == usage + list(schema.SUSPENDED)
+    assert whole.duplicates.column_names == usage + list(schema.DUPLICATES)
+    assert set(whole.rated.column_names) == set(usage) | set(schema.RATED)
+    database = duckdb.connect()
+    database.register("rated", whole.rated)
+    assert database.execute("select count(*) from rated").fetchall() == [(whole.rated.num_rows,)]
+    assert polars.from_arrow(whole.rated).height == whole.rated.num_rows
+
+
+def test_folder_is_private_and_readable_by_others_tools(day, book, whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(output, "PART_ROWS", 10_000)
+    monkeypatch.setattr(output, "ROW_GROUP_ROWS", 2_500)
+    out = tmp_path / "out"
+    result = output.write(day[0], book, out, threads=2)
+    assert result["digest"] == whole.summary["digest"]
+    assert json.loads((out / "run.json").read_text()) == result
+    for path in (out, *out.rglob("*")):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600)
+    parts = sorted((out / "rated").iterdir())
+    rows = [pq.read_metadata(part).num_rows for part in parts]
+    assert len(rows) > 2
+    assert rows[:-1] == [10_000] * (len(rows) - 1)
+    assert sum(rows) == whole.rated.num_rows
+    assert pa.concat_tables([pq.read_table(part) for part in parts])["margin_amount"].equals(
+        pa.chunked_array(whole.rated["margin_amount"].chunks)
+    )
+    sql = f"select sum(retail_amount), count(*) from read_parquet('{out}/rated/*.parquet')"
+    found = duckdb.connect().execute(sql).fetchall()[0]
+    frame = polars.read_parquet(str(out / "rated" / "*.parquet"))
+    assert int(found[0].scaleb(6)) == int(frame["retail_amount"].sum().scaleb(6)) == whole.summary["retail_micro"]
+    for name in ("rejects", "suspended", "duplicates"):
+        assert polars.read_parquet(str(out / name / "*.parquet")).height == getattr(whole, name).num_rows
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_nothing_is_published_when_something_fails(day, book, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    monkeypatch.setattr(SourceAudit, "faults", lambda self: ["one record is missing"])
+    with pytest.raises(InvariantError, match="one record is missing"):
+        output.write(day[0], book, out)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_folder_is_refused(day, book, tmp_path):
+    with pytest.raises(OutputError):
+        output.write(day[0], book, tmp_path)
+    with pytest.raises(OutputError):
+        output.write(day[0], book, tmp_path / "missing" / "out")
+
+
+def test_what_was_asked_for_is_checked_before_reading(day, book):
+    with pytest.raises(UsageError, match="no column"):
+        stream(day[0], book, columns="nonsense")
+    with pytest.raises(UsageError):
+        stream([], book)
+    with pytest.raises(UsageError, match="twice"):
+        stream([day[0][0], day[0][0]], book)
+    with pytest.raises(NoInputError):
+        stream(["/nowhere/x"], book)
+
+
+def test_names_decide_the_feed_and_the_order(day, book, tmp_path):
+    stranger = tmp_path / "stranger.txt"
+    stranger.write_bytes(b"what?\n")
+    listed = list_sources([*reversed(day[0]), stranger], book)
+    assert listed[0].code == "no_feed_matches"
+    assert [entry.source_id for entry in listed] == list(range(len(listed)))
+    keys = [(entry.feed, entry.date, entry.sequence) for entry in listed[1:]]
+    assert keys == sorted(keys)
+    run = process([stranger], book)
+    assert run.summary["files_refused"] == 1
+    assert run.summary["bytes_refused"] == 6
+    assert run.rated.num_rows == 0
+
+
+def test_a_link_is_refused_and_does_not_stop_the_others(day, book, tmp_path):
+    link = tmp_path / day[0][0].name
+    link.symlink_to(day[0][0])
+    copy = tmp_path / day[0][1].name
+    shutil.copy(day[0][1], copy)
+    run = process([link, copy], book)
+    assert [entry["refused"] for entry in run.summary["sources"]].count("not_a_regular_file") == 1
+
+
+def test_a_failure_in_a_thread_is_raised_where_results_are_taken(day, book, monkeypatch):
+    from mediation.pipeline import finish
+
+    def broken(*arguments):
+        raise ZeroDivisionError("as if")
+
+    monkeypatch.setattr(finish.rate, "rate_batch", broken)
+    with pytest.raises(ZeroDivisionError):
+        process(day[0], book, threads=3)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("mediation-")]
+
+
+def test_certificate_sees_every_gap():
+    source = SourceAudit(0, "a", "f")
+    source.add("records_in", (2, 2, 20))
+    source.enter("decode", (2, 2, 20))
+    source.bytes_in = source.classes["record"] = 20
+    assert len(source.faults()) == 6  # three measures, in the equation and at the first stage
+    source.add("rejected", (2, 2, 20))
+    assert Audit([source]).closes
+    source.bytes_in = 21
+    assert not Audit([source]).closes
+    with pytest.raises(InvariantError):
+        Audit([source]).check()
+    source.refuse("trailer_missing", "")
+    assert Audit([source]).closes
+    assert Audit([source]).totals()["records_in"] == 0
+
+
+def test_digest_does_not_depend_on_how_a_table_is_cut(whole):
+    def digest(table, cut):
+        found = TableDigest(table.schema)
+        for at in range(0, table.num_rows, cut):
+            found.add(table.slice(at, cut))
+        return found.digest()
+
+    for table in (whole.rated, whole.rejects, whole.suspended, whole.duplicates):
+        assert digest(table, 7_000) == digest(table, 333) == digest(table.combine_chunks(), 1 << 20)
+    assert digest(whole.rated, 999) != digest(whole.rated.slice(1), 999)
+
+
+def test_digest_sees_nulls_and_borders():
+    def digest(*values):
+        table = pa.table({"a": pa.array(values, pa.utf8())})
+        found = TableDigest(table.schema)
+        found.add(table)
+        return found.digest()
+
+    assert len({digest("a", "b"), digest("ab", ""), digest("", "ab"), digest("ab", None), digest(None, "ab")}) == 5
+
+
+def test_spool_gives_back_what_it_was_given():
+    spool = Spool(1_000)
+    prints = pa.record_batch(
+        [pa.array([b"x" * 16] * 50, pa.binary(16)), pa.array(range(50), pa.int32())],
+        names=["fingerprint", "payload_check"],
+    )
+    for number in range(4):
+        usage = pa.record_batch({"record_no": pa.array(range(number, number + 50), pa.int64())})
+        spool.add(Batch.of(usage), Batch.of(prints))
+    assert len(spool) == 4
+    assert spool.spooled == 2
+    for number in (3, 0, 2, 1):
+        usage, found = spool.get(number)
+        assert pa.record_batch(usage)["record_no"][0].as_py() == number
+        assert pa.record_batch(found).equals(prints)
+        spool.forget(number)
+    assert os.listdir("/proc/self/fd")
