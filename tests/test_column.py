@@ -309,6 +309,41 @@ def test_many_crossings_leave_nothing(nothing_leaks):
         columns_of(Batch.of(source).select(["code", "utf8", "i64"]).zip(Batch.of(source).select(["i16"])))
 
 
+def selection(rows) -> Batch:
+    return Batch.of(pa.record_batch({"row": pa.array(rows, pa.int32())}))
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_taken_rows_are_those_of_arrow(data):
+    source = record_batch()
+    begin = data.draw(st.integers(0, source.num_rows))
+    sliced = source.slice(begin)
+    rows = sorted(data.draw(st.sets(st.integers(0, sliced.num_rows - 1)))) if sliced.num_rows else []
+    names = data.draw(st.permutations(list(VALUES)))
+    taken = pa.record_batch(Batch.of(sliced).take(selection(rows), names))
+    taken.validate(full=True)
+    assert taken.to_pydict() == sliced.select(names).take(pa.array(rows, pa.int32())).to_pydict()
+    assert [column.null_count for column in taken.columns] == [
+        column.null_count for column in sliced.select(names).take(pa.array(rows, pa.int32())).columns
+    ]
+
+
+def test_taken_rows_keep_nothing_else_alive(nothing_leaks):
+    builder = Builder(100_000)
+    for name in ("a", "b"):
+        builder.add(name, Kind.i64)
+    before = memory()["live_bytes"]
+    taken = builder.finish(100_000).take(selection([1, 2, 5]), ["b"])
+    del builder
+    assert memory()["live_bytes"] < before - 1_000_000
+    assert taken.num_rows == 3
+    with pytest.raises(ValueError, match="outside"):
+        taken.take(selection([3]), ["b"])
+    with pytest.raises(KeyError):
+        taken.take(selection([0]), ["a"])
+
+
 # ------------------------------------------------------------------------------------------- consumers
 
 

@@ -7,11 +7,21 @@ Conventions
 """
 
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_New
-from libc.stdint cimport int64_t
+from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free, malloc
 from libcpp.memory cimport make_shared, shared_ptr
 from libcpp.string cimport string
+from libcpp.vector cimport vector
 
+
+cdef extern from "native/gather.hpp" namespace "mediation" nogil:
+    cdef cppclass RowRun:
+        pass
+
+    vector[RowRun] runs_of(const int32_t* rows, int64_t count)
+    int64_t gathered_bytes(const ColumnView& column, const vector[RowRun]& runs)
+    void gather(const ColumnView& column, const vector[RowRun]& runs, ColumnOut& out)
+    cbool has_offsets(Kind kind)
 
 cdef extern from "native/column.hpp" namespace "mediation" nogil:
     cdef cppclass ArrowSchema "ArrowSchema":
@@ -110,6 +120,17 @@ cdef object new_array_capsule(ArrowArray** out):
     return PyCapsule_New(out[0], "arrow_array", release_array_capsule)
 
 
+cdef Column gathered(const Column& column, const vector[RowRun]& runs, int64_t count) except *:
+    cdef BuildColumn built
+    cdef int64_t text_bytes = gathered_bytes(column.view, runs) if has_offsets(column.view.kind) else 0
+    if not build_column(built, column.name, column.view.kind, column.view.validity != NULL, column.dictionary, count,
+                        text_bytes):
+        raise MemoryError
+    with nogil:
+        gather(column.view, runs, built.out)
+    return finish_column(built, count)
+
+
 cdef class Batch:
     """Immutable columns of equal length, ours or imported; any Arrow library reads them with no copy."""
 
@@ -185,6 +206,32 @@ cdef class Batch:
         batch.native.get().columns = self.native.get().columns
         for i in range(other.native.get().columns.size()):
             batch.native.get().columns.push_back(other.native.get().columns[i])
+        return batch
+
+    def take(self, Batch selection, names):
+        """Copies of the named columns' selected rows: nothing of this batch stays alive with them.
+
+        Parameters
+        ----------
+        selection : Batch
+            `row` (int32, ascending).
+        names : iterable of str
+        """
+        cdef ColumnView rows = selection.view("row")
+        cdef int64_t count = selection.num_rows
+        cdef Batch batch = Batch()
+        cdef vector[RowRun] runs
+        cdef const Column* column
+        if count and not 0 <= rows.i32()[0] <= rows.i32()[count - 1] < self.num_rows:
+            raise ValueError("the selection points outside the batch")
+        with nogil:
+            runs = runs_of(rows.i32(), count)
+        batch.native.get().length = count
+        for name in names:
+            column = self.native.get().find(name.encode())
+            if column == NULL:
+                raise KeyError(name)
+            batch.native.get().columns.push_back(gathered(column[0], runs, count))
         return batch
 
     cdef ColumnView view(self, str name) except *:
