@@ -23,10 +23,9 @@ from mediation import schema
 from mediation.decode.source import Source
 from mediation.errors import InvariantError, NoInputError, OutputError, UsageError
 from mediation.native._column import Batch
-from mediation.pipeline import output
+from mediation.pipeline import digest, output
 from mediation.pipeline.audit import Audit, SourceAudit
 from mediation.pipeline.catalogue import list_sources
-from mediation.pipeline.digest import TableDigest
 from mediation.pipeline.run import process, stream
 from mediation.pipeline.spool import Spool
 from mediation.rulebook import load_rulebook
@@ -153,6 +152,35 @@ def test_stream_comes_in_source_order_and_is_the_same(day, book, whole):
     assert "closes" in str(batches.audit)
 
 
+def test_a_stream_may_stop_after_any_stage(day, book, whole):
+    counts = {}
+    for through in ("decode", "deduplicate", "rate"):
+        batches = stream(day[0], book, threads=2, through=through, settle=False)
+        tables = [batch.table for batch in batches]
+        table = pa.concat_tables(tables)
+        counts[through] = totals = batches.audit.totals()
+        assert batches.audit.closes
+        assert table.num_rows == totals["held_after"] + totals["rated"]
+        assert batches.settlement.num_rows == len(batches.account_days) == 0
+        if through != "rate":
+            assert table.column_names == list(book.usage_columns)
+            assert (totals["rated"], totals["suspended"]) == (0, 0)
+    assert counts["decode"]["held_after"] == whole.summary["records_in"] - whole.summary["rejected"]
+    assert counts["deduplicate"]["duplicates"] == whole.summary["duplicates"]
+    assert counts["deduplicate"]["held_after"] == whole.summary["rated"] + whole.summary["suspended"]
+    assert counts["rate"]["rated"] == whole.summary["rated"]
+    with pytest.raises(UsageError, match="no stage"):
+        stream(day[0], book, through="bill")
+    with pytest.raises(UsageError, match="no column"):
+        stream(day[0], book, through="decode", columns=["retail_amount"])
+
+
+def test_what_is_held_may_stop_after_decoding(day, book, monkeypatch):
+    monkeypatch.setattr(Spool.__init__, "__defaults__", (0,))
+    batches = stream(day[0], book, threads=2, through="decode", columns=["record_type"])
+    assert sum(batch.num_rows for batch in batches) == batches.audit.totals()["held_after"] > 0
+
+
 def test_an_abandoned_stream_ends_its_threads(day, book):
     batches = stream(day[0], book, threads=2)
     next(batches)
@@ -175,10 +203,10 @@ def test_schemas_are_those_of_schema_py(book, whole):
 
 def test_folder_is_private_and_readable_by_others_tools(day, book, whole, tmp_path, monkeypatch):
     monkeypatch.setattr(output, "PART_ROWS", 10_000)
-    monkeypatch.setattr(output, "ROW_GROUP_ROWS", 2_500)
+    monkeypatch.setattr(digest, "BLOCK_ROWS", 2_500)
     out = tmp_path / "out"
     result = output.write(day[0], book, out, threads=2)
-    assert result["digest"] == whole.summary["digest"]
+    assert result["digest"] == process(day[0], book, threads=2).summary["digest"]
     assert json.loads((out / "run.json").read_text()) == result
     for path in (out, *out.rglob("*")):
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600)
@@ -277,26 +305,42 @@ def test_certificate_sees_every_gap():
     assert Audit([source]).totals()["records_in"] == 0
 
 
-def test_digest_does_not_depend_on_how_a_table_is_cut(whole):
-    def digest(table, cut):
-        found = TableDigest(table.schema)
-        for at in range(0, table.num_rows, cut):
-            found.add(table.slice(at, cut))
-        return found.digest()
+def digest_of(table):
+    found = digest.TableDigest(table.schema)
+    found.put_all(table)
+    return found.digest()
 
+
+def test_digest_does_not_depend_on_how_a_table_is_cut(whole, monkeypatch):
+    def recut(table, rows):
+        return pa.concat_tables([table.slice(at, rows) for at in range(0, max(table.num_rows, 1), rows)])
+
+    monkeypatch.setattr(digest, "BLOCK_ROWS", 4_000)
     for table in (whole.rated, whole.rejects, whole.suspended, whole.duplicates):
-        assert digest(table, 7_000) == digest(table, 333) == digest(table.combine_chunks(), 1 << 20)
-    assert digest(whole.rated, 999) != digest(whole.rated.slice(1), 999)
+        assert digest_of(recut(table, 7_000)) == digest_of(recut(table, 333)) == digest_of(table.combine_chunks())
+    assert digest_of(whole.rated) != digest_of(whole.rated.slice(1))
+    swapped = pa.concat_tables([whole.rated.slice(4_000, 4_000), whole.rated.slice(0, 4_000), whole.rated.slice(8_000)])
+    assert digest_of(whole.rated) != digest_of(swapped)
+
+
+DIGESTED = ["retail_amount", "served_msisdn", "record_type", "start_time", "retail_zone", "other_party"]
+
+
+@pytest.mark.parametrize("name", DIGESTED)
+def test_digest_sees_every_value(whole, name):
+    table = whole.rated.select([name])
+    values = table[name].to_pylist()
+    other = next(place for place, value in enumerate(values) if value != values[-1])
+    changed = table.take([*range(table.num_rows - 1), other])
+    assert digest_of(changed) != digest_of(table)
+    assert digest_of(pa.concat_tables([table.slice(0, 0), table])) == digest_of(table)
 
 
 def test_digest_sees_nulls_and_borders():
-    def digest(*values):
-        table = pa.table({"a": pa.array(values, pa.utf8())})
-        found = TableDigest(table.schema)
-        found.add(table)
-        return found.digest()
+    def of(*values):
+        return digest_of(pa.table({"a": pa.array(values, pa.utf8())}))
 
-    assert len({digest("a", "b"), digest("ab", ""), digest("", "ab"), digest("ab", None), digest(None, "ab")}) == 5
+    assert len({of("a", "b"), of("ab", ""), of("", "ab"), of("ab", None), of(None, "ab")}) == 5
 
 
 def test_spool_gives_back_what_it_was_given():

@@ -23,6 +23,7 @@ INTO = ("records_in", "held_before", "recycled")
 OUT_OF = ("rated", "rejected", "suspended", "duplicates", "merged", "filtered", "written_off", "held_after")
 CLASSES = ("header", "record", "trailer", "filler", "undecodable")
 MEASURES = ("records", "items", "bytes")
+HANDED_ON = ("rated", "held_after")  # what leaves the last stage
 STAGES = {"decode": "rejected", "deduplicate": "duplicates", "rate": "suspended"}  # and what each sets aside
 
 
@@ -39,11 +40,12 @@ class SourceAudit:
         Why the file was refused.
     """
 
-    def __init__(self, source_id: int, name: str, feed: str | None, file_bytes: int = 0):
+    def __init__(self, source_id: int, name: str, feed: str | None, file_bytes: int = 0, through: str = "rate"):
         self.source_id, self.name, self.feed = source_id, name, feed
+        self.stages = list(STAGES)[: list(STAGES).index(through) + 1]
         self.counts = {name: [0, 0, 0] for name in (*INTO, *OUT_OF)}
         self.classes = dict.fromkeys(CLASSES, 0)
-        self.stages_in: dict[str, list[int]] = {stage: [0, 0, 0] for stage in STAGES}
+        self.stages_in: dict[str, list[int]] = {stage: [0, 0, 0] for stage in self.stages}
         self.bytes_in = 0
         self.file_bytes = file_bytes
         self.content_hash: str | None = None
@@ -65,7 +67,7 @@ class SourceAudit:
         """Take the whole file out: nothing of it was handed on."""
         self.code, self.detail = code, detail
         self.counts = {name: [0, 0, 0] for name in self.counts}
-        self.stages_in = {stage: [0, 0, 0] for stage in STAGES}
+        self.stages_in = {stage: [0, 0, 0] for stage in self.stages}
         self.classes = dict.fromkeys(CLASSES, 0)
 
     def faults(self) -> list[str]:
@@ -88,9 +90,12 @@ class SourceAudit:
 
     def stage_rows(self) -> list[dict]:
         """What each stage was given, handed on and set aside."""
-        names, rows = list(STAGES), []
-        for place, stage in enumerate(names):
-            after = self.stages_in[names[place + 1]] if place + 1 < len(names) else self.counts["rated"]
+        rows = []
+        given = [self.counts[name] for name in HANDED_ON]
+        handed_on = [sum(measures) for measures in zip(*given, strict=True)]
+        for stage, after in zip(
+            self.stages, [*(self.stages_in[name] for name in self.stages[1:]), handed_on], strict=True
+        ):
             row: dict = {"source_id": self.source_id, "source": self.name, "feed": self.feed, "stage": stage}
             for number, measure in enumerate(MEASURES):
                 row[f"{measure}_in"] = self.stages_in[stage][number]

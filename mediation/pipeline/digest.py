@@ -2,9 +2,10 @@
 
 Conventions
 -----------
-- Per column three streams are hashed: where nulls stand, values (0 under a null), and for text lengths and bytes.
-- Codes are hashed as codes, with the dictionary's values once; a decimal is its 8 low bytes.
-- BLAKE3, hex, over the columns' hashes with their names and types and the number of rows.
+- Rows are hashed in fixed blocks, which any thread may take: what a block holds depends on the rows alone.
+- Per column of a block three streams are hashed: where nulls stand, values (0 under a null), and for text lengths and
+  bytes. Codes are hashed as codes, with the dictionary's values; a decimal is its 8 low bytes.
+- BLAKE3 over the columns' hashes, then over names, types, rows and the blocks in order.
 """
 
 from __future__ import annotations
@@ -14,91 +15,99 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+BLOCK_ROWS = 1 << 17
 
-class ColumnDigest:
-    """The running hash of one column."""
 
-    def __init__(self, name: str, kind: pa.DataType):
-        self.name, self.kind = name, kind
-        self.nulls, self.values, self.bytes = blake3.blake3(), blake3.blake3(), blake3.blake3()
-        self.dictionary: bytes | None = None
+class TableDigest:
+    """The digest of a table whose blocks are hashed one by one, by any thread and in any order.
 
-    def add(self, array: pa.Array, at: int) -> None:
-        """Add the values of rows `at` and after."""
-        if array.null_count:
-            valid = array.is_valid().to_numpy(zero_copy_only=False)
-            self.nulls.update((np.flatnonzero(~valid) + at).astype("<i8").tobytes())
-        if isinstance(array, pa.DictionaryArray):
-            if self.dictionary is None:
-                self.dictionary = "\0".join(array.dictionary.to_pylist()).encode()
-            array = array.indices
-        kind = array.type
-        if pa.types.is_string(kind) or pa.types.is_binary(kind):
-            self._add_text(array)
-        elif pa.types.is_fixed_size_binary(kind):
-            width = kind.byte_width
-            self.values.update(self._data(array)[array.offset * width : (array.offset + len(array)) * width])
-        elif pa.types.is_decimal(kind):
-            low = np.frombuffer(self._data(array), "<i8").reshape(-1, 2)[array.offset : array.offset + len(array), 0]
-            values = np.where(_valid(array), low, 0) if array.null_count else np.ascontiguousarray(low)
-            self.values.update(values.view(np.uint8))
-        else:
-            self._add_numbers(array)
+    Parameters
+    ----------
+    schema : pyarrow.Schema
+    """
 
-    def _data(self, array: pa.Array) -> memoryview:
-        return memoryview(array.buffers()[1] or b"")
+    def __init__(self, schema: pa.Schema):
+        kinds = ("code" if pa.types.is_dictionary(field.type) else str(field.type) for field in schema)
+        self._head = "\0".join(f"{name}\0{kind}" for name, kind in zip(schema.names, kinds, strict=True)).encode()
+        self._blocks: dict[int, tuple[int, bytes]] = {}
 
-    def _add_numbers(self, array: pa.Array) -> None:
-        kind = array.type
-        if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-            array = array.view(pa.int64() if kind.bit_width == 64 else pa.int32())
-        if array.null_count:
-            array = array.fill_null(0)
-        self.values.update(np.ascontiguousarray(array.to_numpy(zero_copy_only=False)).view(np.uint8))
+    def put(self, number: int, block: pa.Table) -> None:
+        """Hash block `number`: rows `number * BLOCK_ROWS` and after; only the last one may have fewer."""
+        self._blocks[number] = block.num_rows, block_digest(block)
 
-    def _add_text(self, array: pa.Array) -> None:
-        if array.null_count:
-            array = array.fill_null("" if pa.types.is_string(array.type) else b"")
-        _, offsets, data = array.buffers()
-        places = np.frombuffer(offsets, "<i4")[array.offset : array.offset + len(array) + 1] if len(array) else None
-        if places is not None:
-            self.values.update(np.diff(places).view(np.uint8))
-            if data is not None:
-                self.bytes.update(memoryview(data)[int(places[0]) : int(places[-1])])
+    def put_all(self, table: pa.Table, each=map) -> None:
+        """Hash a whole table; `each` may be an executor's map."""
+        starts = range(0, table.num_rows, BLOCK_ROWS)
+        for _ in each(lambda at: self.put(at // BLOCK_ROWS, table.slice(at, BLOCK_ROWS)), starts):
+            pass
 
-    def finish(self) -> bytes:
-        """Name, type and hashes."""
-        kind = "code" if pa.types.is_dictionary(self.kind) else str(self.kind)
-        total = blake3.blake3(f"{self.name}\0{kind}\0".encode())
-        for part in (self.nulls, self.values, self.bytes, blake3.blake3(self.dictionary or b"")):
-            total.update(part.digest())
+    def digest(self) -> bytes:
+        """The digest of all blocks."""
+        blocks = [block for _, block in sorted(self._blocks.items())]
+        total = blake3.blake3(self._head)
+        total.update(sum(rows for rows, _ in blocks).to_bytes(8, "little"))
+        for _, block in blocks:
+            total.update(block)
         return total.digest()
+
+
+def block_digest(block: pa.Table) -> bytes:
+    """The digest of a block's values."""
+    total = blake3.blake3()
+    for column in block.columns:
+        total.update(_column_digest(column))
+    return total.digest()
+
+
+def _column_digest(column: pa.ChunkedArray) -> bytes:
+    nulls, values, texts, dictionary = (blake3.blake3() for _ in range(4))
+    at = 0
+    for array in column.chunks:
+        if array.null_count:
+            missing = ~array.is_valid().to_numpy(zero_copy_only=False)
+            nulls.update((np.flatnonzero(missing) + at).astype("<i8").view(np.uint8))
+        if isinstance(array, pa.DictionaryArray):
+            if at == 0:
+                dictionary.update("\0".join(array.dictionary.to_pylist()).encode())
+            array = array.indices
+        at += len(array)
+        if pa.types.is_string(array.type) or pa.types.is_binary(array.type):
+            _add_text(array, values, texts)
+        elif len(array):
+            values.update(_values(array))
+    return b"".join(part.digest() for part in (nulls, values, texts, dictionary))
+
+
+def _values(array: pa.Array):
+    kind = array.type
+    if pa.types.is_fixed_size_binary(kind):
+        return _slots(array, kind.byte_width).reshape(-1)
+    if pa.types.is_decimal(kind):
+        low = _slots(array, 16).view("<i8")[:, 0]
+        values = np.where(_valid(array), low, 0) if array.null_count else np.ascontiguousarray(low)
+        return values.view(np.uint8)
+    if array.null_count:
+        plain = pa.int32() if pa.types.is_date(kind) else pa.int64() if pa.types.is_timestamp(kind) else kind
+        return np.ascontiguousarray(array.view(plain).fill_null(0).to_numpy()).view(np.uint8)
+    return _slots(array, kind.bit_width // 8).reshape(-1)
+
+
+def _slots(array: pa.Array, width: int) -> np.ndarray:
+    data = array.buffers()[1]
+    return np.frombuffer(data, np.uint8, len(array) * width, array.offset * width).reshape(-1, width)
+
+
+def _add_text(array: pa.Array, values, texts) -> None:
+    if not len(array):
+        return
+    if array.null_count:
+        array = array.fill_null("" if pa.types.is_string(array.type) else b"")
+    _, offsets, data = array.buffers()
+    places = np.frombuffer(offsets, "<i4", len(array) + 1, array.offset * 4)
+    values.update(np.diff(places).view(np.uint8))
+    if data is not None:
+        texts.update(memoryview(data)[int(places[0]) : int(places[-1])])
 
 
 def _valid(array: pa.Array) -> np.ndarray:
     return pc.is_valid(array).to_numpy(zero_copy_only=False)
-
-
-class TableDigest:
-    """The running digest of a table that comes in pieces."""
-
-    def __init__(self, schema: pa.Schema):
-        self.columns = [ColumnDigest(field.name, field.type) for field in schema]
-        self.rows = 0
-
-    def add(self, table: pa.Table) -> None:
-        """Add the next rows."""
-        for digest, column in zip(self.columns, table.columns, strict=True):
-            at = self.rows
-            for chunk in column.chunks:
-                if len(chunk):
-                    digest.add(chunk, at)
-                at += len(chunk)
-        self.rows += table.num_rows
-
-    def digest(self) -> bytes:
-        """The digest of all rows so far."""
-        total = blake3.blake3(self.rows.to_bytes(8, "little"))
-        for column in self.columns:
-            total.update(column.finish())
-        return total.digest()

@@ -20,7 +20,6 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 
 from mediation.decode import decode as decoding
 from mediation.decode.source import Source
@@ -30,7 +29,6 @@ from mediation.native._column import Batch
 from mediation.pipeline.audit import SourceAudit
 from mediation.pipeline.catalogue import Listed, file_hash
 from mediation.pipeline.spool import Spool
-from mediation.pipeline.tables import all_rows, copied
 
 BYTES_PER_RECORD = 160  # a guess that sizes the set of fingerprints
 MOST_EXPECTED_RECORDS = 100_000_000
@@ -44,9 +42,9 @@ class Stopped(Exception):
 class SourceState:
     """A source while it is read."""
 
-    def __init__(self, listed: Listed):
+    def __init__(self, listed: Listed, through: str):
         self.listed = listed
-        self.audit = SourceAudit(listed.source_id, listed.path.name, listed.feed, listed.file_bytes)
+        self.audit = SourceAudit(listed.source_id, listed.path.name, listed.feed, listed.file_bytes, through)
         self.source: Any = None
         self.layout: Any = None
         self.held = False
@@ -68,7 +66,7 @@ class Ticket(NamedTuple):
 
 
 class Job(NamedTuple):
-    """An admitted batch."""
+    """An admitted batch; in a run that only decodes there are no fingerprints, every row is fresh and none repeated."""
 
     number: int
     state: SourceState
@@ -77,8 +75,8 @@ class Job(NamedTuple):
     kept: int
     rejects: Batch
     reject_bytes: int
-    fresh: Batch
-    duplicates: Batch
+    fresh: Batch | None  # None: all
+    duplicates: Batch | None
 
 
 class StageClock:
@@ -117,10 +115,12 @@ class Engine:
     finish : callable
         Given the engine and a job with its usage and fingerprints, returns what is delivered; called by several
         threads at once.
+    through : str
+        The last stage: one of `audit.STAGES`.
     """
 
-    def __init__(self, listed: list[Listed], book: Any, threads: int, finish: Any):
-        self.book, self.threads, self.finish = book, threads, finish
+    def __init__(self, listed: list[Listed], book: Any, threads: int, finish: Any, through: str):
+        self.book, self.threads, self.finish, self.through = book, threads, finish, through
         self.clock = StageClock()
         self.states: list[SourceState] = []
         self.bases: list[int] = []  # ordinal of the first record of each source that has entered,
@@ -128,9 +128,11 @@ class Engine:
         self.bytes_done = 0  # of the files as they lie on disk
         self.records_done = 0
         self.completed = False  # every result was taken
-        self.keys = dedup.compile_keys(book)
-        expected = sum(entry.file_bytes for entry in listed) // BYTES_PER_RECORD
-        self.admission = dedup.Admission(min(expected, MOST_EXPECTED_RECORDS))
+        self.keys = self.admission = None
+        if through != "decode":
+            self.keys = dedup.compile_keys(book)
+            expected = sum(entry.file_bytes for entry in listed) // BYTES_PER_RECORD
+            self.admission = dedup.Admission(min(expected, MOST_EXPECTED_RECORDS))
         self._tickets = self._read(listed)
         self._reader = threading.Lock()
         self._changed = threading.Condition()
@@ -254,7 +256,7 @@ class Engine:
 
     def _read(self, listed: list[Listed]) -> Generator[tuple[SourceState, Any, SourceRefused | None], None, None]:
         for entry in listed:
-            state = SourceState(entry)
+            state = SourceState(entry, self.through)
             self.states.append(state)
             try:
                 if entry.code is not None:
@@ -278,8 +280,9 @@ class Engine:
             with self.clock.measure("decode"):
                 decoded = decoding.decode_chunk(state.layout, ticket.chunk, state.listed.source_id)
             self.clock.add("decode", 0, 0, decoded.records)
-            with self.clock.measure("deduplicate", decoded.usage.num_rows):
-                prints = dedup.fingerprint(self.keys, decoded.usage)
+            if self.keys is not None:
+                with self.clock.measure("deduplicate", decoded.usage.num_rows):
+                    prints = dedup.fingerprint(self.keys, decoded.usage)
         with self._changed:
             self._changed.wait_for(lambda: self._failure or self._turn == ticket.number)
             self._raise_if_stopped()
@@ -293,12 +296,12 @@ class Engine:
 
     # ----------------------------------------------------------- in the ticket's turn: one thread at a time
 
-    def _let_in(self, state: SourceState, decoded: Any, prints: Batch) -> list[Job]:
+    def _let_in(self, state: SourceState, decoded: Any, prints: Batch | None) -> list[Job]:
         decoded.number(state.records)
         state.records += decoded.records
         self.records_done += decoded.records
         _count(state, decoded)
-        rejects = _compact(decoded.rejects), decoded.reject_bytes
+        rejects = decoded.rejects, decoded.reject_bytes
         if state.held:
             state.spool.add(decoded.usage, prints)
             state.aside.append(rejects)
@@ -312,9 +315,11 @@ class Engine:
         self.bases.append(self._accepted_records)
         self.base_sources.append(state.listed.source_id)
 
-    def _job(self, state: SourceState, usage: Batch, prints: Batch, kept: int, rejects: tuple) -> Job:
-        with self.clock.measure("deduplicate"):
-            fresh, duplicates = self.admission.admit(prints, usage, self.bases[-1])
+    def _job(self, state: SourceState, usage: Batch, prints: Batch | None, kept: int, rejects: tuple) -> Job:
+        fresh = duplicates = None
+        if self.admission is not None:
+            with self.clock.measure("deduplicate"):
+                fresh, duplicates = self.admission.admit(prints, usage, self.bases[-1])
         number = self._jobs
         self._jobs += 1
         held = kept >= 0
@@ -361,14 +366,6 @@ class Engine:
         places = np.searchsorted(bases, ordinals, side="right") - 1
         sources = np.array(self.base_sources[: len(bases)], np.int32)
         return sources[places], ordinals - bases[places]
-
-
-def _compact(rejects: Batch) -> Batch:
-    # Rejects wait long for company, in memory that was sized for a whole chunk: a copy lets it go.
-    batch = pa.record_batch(rejects)
-    every = all_rows(batch.num_rows)
-    arrays = [copied(column, every) for column in batch.columns]
-    return Batch.of(pa.RecordBatch.from_arrays(arrays, names=batch.schema.names))
 
 
 def _count(state: SourceState, decoded: Any) -> None:

@@ -3,7 +3,8 @@
 Conventions
 -----------
 - `Finisher.finish` is called by several threads at once; only counting is done under a lock.
-- What goes out is counted here, on the rows themselves, apart from what the decoder says came in.
+- What goes out is counted here, on the rows themselves, apart from what the decoder says came in. What a run that stops
+  before rating hands on is not charged yet: it counts as held.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import pyarrow as pa
 
 from mediation.native._column import Batch
 from mediation.pipeline.engine import Engine, Job
-from mediation.pipeline.tables import Columns, all_rows, copied
+from mediation.pipeline.tables import Columns
 from mediation.rate import rate
 from mediation.settle.account_day import AccountDays
 from mediation.settle.settlement import Settlement
@@ -27,24 +28,30 @@ CONFLICT = "conflict"
 
 
 class RunBatch(NamedTuple):
-    """What became of one stretch of a source. Taken as an Arrow object or by column name it is its rated rows."""
+    """What became of one stretch of a source. Taken as an Arrow object or by column name it is its `table`."""
 
     source_id: int
-    rated: pa.Table
+    rated: pa.Table | None  # None in a run that stops before rating
     rejects: pa.Table | None
     suspended: pa.Table | None
     duplicates: pa.Table | None
+    usage: pa.Table | None = None  # in a run that stops before rating: what it hands on
+
+    @property
+    def table(self) -> pa.Table:
+        """The rows that the run hands on: rated, or usage."""
+        return self.usage if self.rated is None else self.rated
 
     @property
     def num_rows(self) -> int:
-        """Rated rows."""
-        return self.rated.num_rows
+        """Rows of `table`."""
+        return self.table.num_rows
 
     def __getitem__(self, place):
-        return self.rated[place] if isinstance(place, str) else tuple.__getitem__(self, place)
+        return self.table[place] if isinstance(place, str) else tuple.__getitem__(self, place)
 
     def __arrow_c_stream__(self, requested_schema=None):
-        return self.rated.__arrow_c_stream__(requested_schema)
+        return self.table.__arrow_c_stream__(requested_schema)
 
 
 class Finisher:
@@ -55,6 +62,10 @@ class Finisher:
     book : Rulebook
     columns : str, iterable of str, or None
         As of `Columns`.
+    through : str
+        The last stage: one of `audit.STAGES`.
+    settle : bool
+        Whether to add up account days and settlement.
 
     Attributes
     ----------
@@ -62,9 +73,10 @@ class Finisher:
         How often each code stands in each table of exceptions.
     """
 
-    def __init__(self, book: Any, columns: Any):
+    def __init__(self, book: Any, columns: Any, through: str, settle: bool):
         self.plan = rate.compile_rates(book)
-        self.columns = Columns(book, columns, self.plan.has_city)
+        self.rates, self.settles = through == "rate", through == "rate" and settle
+        self.columns = Columns(book, columns, self.plan.has_city, self.rates, self.settles)
         self.account_days = AccountDays(book.declared.book.zone)
         self.settlement = Settlement(book)
         self.exceptions: dict[str, Counter[str]] = {kind: Counter() for kind in TABLES[1:]}
@@ -72,82 +84,82 @@ class Finisher:
         self._lock = threading.Lock()
 
     def finish(self, engine: Engine, job: Job) -> RunBatch:
-        """Rate a job and make its tables."""
-        clock, usage = engine.clock, pa.record_batch(job.usage)
-        with clock.measure("rate", job.fresh.num_rows):
-            rating = rate.rate_batch(self.plan, job.usage, job.fresh, self.columns.computed)
-        rows = pa.record_batch(rating.rated_rows)["row"]
-        with clock.measure("settle", len(rows)):
-            self.account_days.add(job.usage, rating.rated_rows, rating.rated)
-            self.settlement.add(job.usage, rating.rated_rows, self._with_city(usage, rows, rating.rated))
-        with clock.measure("collect", len(rows)):
-            rated = self.columns.rated_table(usage, rows, pa.record_batch(rating.rated))
-            rejects = suspended = duplicates = None
+        """Rate a job, where the run rates, and make its tables."""
+        rating = self._rated(engine, job) if self.rates else None
+        rejects = suspended = duplicates = rated = usage = None
+        with engine.clock.measure("collect", job.usage.num_rows):
+            if rating is None:
+                usage = self.columns.usage_table(job.usage, job.fresh)
+            else:
+                rated = self.columns.rated_table(job.usage, rating.rated_rows, rating.rated)
+                if rating.suspended.num_rows:
+                    suspended = self.columns.suspended_table(job.usage, rating.suspended)
             if job.rejects.num_rows:
-                arrays = pa.record_batch(job.rejects).columns
-                rejects = pa.Table.from_arrays(arrays, schema=self.columns.rejects)
-            if rating.suspended.num_rows:
-                suspended = self.columns.suspended_table(usage, pa.record_batch(rating.suspended))
-            if job.duplicates.num_rows:
-                duplicates = self._duplicates(engine, job, usage)
-        self._count(job, usage, rows, rating.suspended)
-        return RunBatch(job.state.listed.source_id, rated, rejects, suspended, duplicates)
+                rejects = self.columns.rejects_table(job.rejects)
+            if job.duplicates is not None and job.duplicates.num_rows:
+                firsts = self._firsts(engine, job.duplicates)
+                duplicates = self.columns.duplicates_table(job.usage, job.duplicates, job.prints, firsts)
+        self._count(job, rating)
+        return RunBatch(job.state.listed.source_id, rated, rejects, suspended, duplicates, usage)
 
-    def _with_city(self, usage: pa.RecordBatch, rows: pa.Array, rated: Batch) -> Batch:
-        if not self._city_of_feed:
-            return rated
-        return rated.zip(Batch.of(pa.record_batch({"city": usage["city"].take(rows)})))
+    def _rated(self, engine: Engine, job: Job) -> rate.Rating:
+        with engine.clock.measure("rate", job.fresh.num_rows):
+            rating = rate.rate_batch(self.plan, job.usage, job.fresh, self.columns.computed)
+        if self.settles:
+            with engine.clock.measure("settle", rating.rated.num_rows):
+                self.account_days.add(job.usage, rating.rated_rows, rating.rated)
+                city = [job.usage.take(rating.rated_rows, ["city"])] if self._city_of_feed else []
+                self.settlement.add(job.usage, rating.rated_rows, rating.rated.zip(*city) if city else rating.rated)
+        return rating
 
-    def _duplicates(self, engine: Engine, job: Job, usage: pa.RecordBatch) -> pa.Table:
-        found = pa.record_batch(job.duplicates)
-        ordinals = found["first_ordinal"]
+    def _firsts(self, engine: Engine, duplicates: Batch) -> list[pa.Array]:
+        (ordinals,) = pa.record_batch(duplicates.select(["first_ordinal"])).columns
         unknown = ordinals.is_null().to_numpy(zero_copy_only=False)
         sources, records = engine.first_of(ordinals.fill_null(0).to_numpy())
-        beside = [
-            copied(found["verdict"], all_rows(found.num_rows)),
-            pa.array(sources, pa.int32(), mask=unknown),
-            pa.array(records, pa.int64(), mask=unknown),
-            pa.record_batch(job.prints)["fingerprint"].take(found["row"]),
-        ]
-        return self.columns.duplicates_table(usage, found["row"], beside)
+        return [pa.array(sources, pa.int32(), mask=unknown), pa.array(records, pa.int64(), mask=unknown)]
 
-    def _count(self, job: Job, usage: pa.RecordBatch, rated_rows: pa.Array, suspended: Batch) -> None:
-        lengths, items = usage["byte_length"].to_numpy(), usage["item_no"].to_numpy()
-        duplicates = pa.record_batch(job.duplicates)
-        measured = {
-            "rated": _amount(rated_rows, lengths, items),
-            "suspended": _amount(pa.record_batch(suspended)["row"], lengths, items),
-            "duplicates": _amount(duplicates["row"], lengths, items),
-        }
-        everything = _amount(None, lengths, items)
-        fresh = _amount(pa.record_batch(job.fresh)["row"], lengths, items)
-        rejects = job.rejects.num_rows
-        audit = job.state.audit
-        counted = {
-            "rejects": _by_code(pa.record_batch(job.rejects)["code"]),
-            "suspended": _by_code(pa.record_batch(suspended)["code"]),
-            "duplicates": _by_code(duplicates["verdict"]),
-        }
+    def _count(self, job: Job, rating: rate.Rating | None) -> None:
+        places = pa.record_batch(job.usage.select(["byte_length", "item_no"]))
+        lengths, first = places["byte_length"].to_numpy(), places["item_no"].to_numpy() == 0
+        whole_records = bool(first.all())
+
+        def amount(rows: Batch | None) -> tuple[int, int, int]:
+            """Records, items and bytes of some rows; a record's bytes stand with its first item."""
+            if rows is None:
+                return int(np.count_nonzero(first)), len(lengths), int(lengths.sum(where=first))
+            chosen = pa.record_batch(rows)["row"].to_numpy()
+            if whole_records:
+                return len(chosen), len(chosen), int(lengths.take(chosen).sum())
+            begins = first[chosen]
+            return int(np.count_nonzero(begins)), len(chosen), int(lengths[chosen].sum(where=begins))
+
+        fresh = amount(job.fresh)
+        measured = {"held_after": fresh}
+        if rating is not None:
+            measured = {"rated": amount(rating.rated_rows), "suspended": amount(rating.suspended)}
+        counted = {"rejects": _by_code(job.rejects, "code")}
+        if rating is not None:
+            counted["suspended"] = _by_code(rating.suspended, "code")
+        if job.duplicates is not None:
+            measured["duplicates"] = amount(job.duplicates)
+            counted["duplicates"] = _by_code(job.duplicates, "verdict")
+        rejects, audit = job.rejects.num_rows, job.state.audit
+        everything = amount(None)
         with self._lock:
             for kind, codes in counted.items():
                 self.exceptions[kind].update(codes)
-            for name, amount in measured.items():
-                audit.add(name, amount)
+            for name, measure in measured.items():
+                audit.add(name, measure)
             audit.add("rejected", (rejects, rejects, job.reject_bytes))
-            audit.enter("deduplicate", everything)
-            audit.enter("rate", fresh)
-            audit.conflicts += counted["duplicates"].get(CONFLICT, 0)
+            for stage, entered in (("deduplicate", everything), ("rate", fresh)):
+                if stage in audit.stages:
+                    audit.enter(stage, entered)
+            audit.conflicts += counted.get("duplicates", {}).get(CONFLICT, 0)
 
 
-def _by_code(codes: pa.DictionaryArray) -> dict[str, int]:
+def _by_code(batch: Batch, column: str) -> dict[str, int]:
+    if not batch.num_rows:
+        return {}
+    (codes,) = pa.record_batch(batch.select([column])).columns
     counts = np.bincount(codes.indices.to_numpy(), minlength=1)
     return {codes.dictionary[int(code)].as_py(): int(counts[code]) for code in np.flatnonzero(counts)}
-
-
-def _amount(rows: pa.Array | None, lengths: np.ndarray, items: np.ndarray) -> tuple[int, int, int]:
-    """Records, items and bytes of some rows; a record's bytes stand with its first item."""
-    if rows is not None:
-        chosen = rows.to_numpy()
-        lengths, items = lengths[chosen], items[chosen]
-    first = items == 0
-    return int(np.count_nonzero(first)), len(items), int(lengths.sum(where=first))

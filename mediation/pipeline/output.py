@@ -4,8 +4,9 @@ Conventions
 -----------
 - Everything is written into a private folder beside OUT (0700, files 0600, never over anything), brought to disk and
   renamed into place when the certificate has closed. An existing OUT is refused.
-- A part has 2^20 rows in canonical order and eight row groups, whatever the threads. A row group goes to its part's
-  writer when it is full: two parts are written at once, and at most `ROW_GROUPS_WAITING` row groups wait for them.
+- A part has 2^20 rows in canonical order and eight row groups, each a block of the digest, whatever the threads. A row
+  group goes to its part's writer when it is full, is hashed and written there; two parts are written at once, and at
+  most `ROW_GROUPS_WAITING` row groups wait for them.
 - Statistics stand where a reader can skip by them: for columns in whose order the rows come.
 - Numbers and instants are byte-stream split, decimals stored as INT64; codes and repetitive text a dictionary.
 """
@@ -31,12 +32,11 @@ import pyarrow.parquet as pq
 
 from mediation import schema
 from mediation.errors import OutputError, TemporaryError
-from mediation.pipeline.digest import TableDigest
+from mediation.pipeline import digest
 from mediation.pipeline.run import TABLES, Stream, stream, summary
 from mediation.settle.settlement import write_csv
 
 PART_ROWS = 1 << 20
-ROW_GROUP_ROWS = 1 << 17
 ROW_GROUPS_WAITING = 6
 # Row groups can be skipped by these only: rows come in their order, or nearly. Elsewhere a row group spans nearly all
 # values, and statistics would cost a third of the writer's time (measured: 480 against 315 ns a row of 19 columns).
@@ -84,11 +84,11 @@ class _Private:
 
 
 class _Part:
-    """One Parquet file, written row group by row group as they come."""
+    """One Parquet file, written row group by row group as they come, each with its number in the table."""
 
-    def __init__(self, path: Path, table_schema: pa.Schema):
-        self.path, self.schema = path, table_schema
-        self.groups: queue.SimpleQueue[pa.Table | None] = queue.SimpleQueue()
+    def __init__(self, path: Path, table_schema: pa.Schema, table_digest: digest.TableDigest):
+        self.path, self.schema, self.digest = path, table_schema, table_digest
+        self.groups: queue.SimpleQueue[tuple[int, pa.Table] | None] = queue.SimpleQueue()
 
 
 class PartWriter:
@@ -105,8 +105,8 @@ class PartWriter:
     def __init__(self, folder: Path, table_schema: pa.Schema, writers: Writers):
         folder.mkdir(mode=0o700)
         self.folder, self.schema, self.writers = folder, table_schema, writers
-        self.digest = TableDigest(table_schema)
-        self.parts = 0
+        self.digest = digest.TableDigest(table_schema)
+        self.parts = self.groups = 0
         self._part: _Part | None = None
         self._part_rows = 0
         self._waiting: list[pa.Table] = []
@@ -116,9 +116,8 @@ class PartWriter:
         """Add the next rows."""
         if table is None or not table.num_rows:
             return
-        self.digest.add(table)
-        while self._rows + table.num_rows >= ROW_GROUP_ROWS:
-            fitting = ROW_GROUP_ROWS - self._rows
+        while self._rows + table.num_rows >= digest.BLOCK_ROWS:
+            fitting = digest.BLOCK_ROWS - self._rows
             self._waiting.append(table.slice(0, fitting))
             table = table.slice(fitting)
             self._send()
@@ -130,10 +129,11 @@ class PartWriter:
         group = pa.concat_tables(self._waiting) if self._waiting else self.schema.empty_table()
         self._waiting, self._rows = [], 0
         if self._part is None:
-            self._part = _Part(self.folder / f"part-{self.parts:05d}.parquet", self.schema)
+            self._part = _Part(self.folder / f"part-{self.parts:05d}.parquet", self.schema, self.digest)
             self.parts += 1
             self.writers.start(self._part)
-        self.writers.send(self._part, group)
+        self.writers.send(self._part, self.groups, group)
+        self.groups += 1
         self._part_rows += group.num_rows
         if self._part_rows >= PART_ROWS:
             self._end_part()
@@ -169,12 +169,12 @@ class Writers:
         self.parts.append(part)
         self.running.append(self.executor.submit(self._write, part))
 
-    def send(self, part: _Part, group: pa.Table) -> None:
+    def send(self, part: _Part, number: int, group: pa.Table) -> None:
         """Hand a row group to its part."""
         while not self.room.acquire(timeout=1.0):
             self._raise_failure()
         self._raise_failure()
-        part.groups.put(group)
+        part.groups.put((number, group))
 
     def _raise_failure(self) -> None:
         if self.failed.is_set():
@@ -188,10 +188,13 @@ class Writers:
                 _Private.file(part.path) as file,
                 pq.ParquetWriter(file, part.schema, **encodings(part.schema)) as sink,
             ):
-                while (group := part.groups.get()) is not None:
+                while (waiting := part.groups.get()) is not None:
+                    number, group = waiting
+                    with self.clock.measure("digest", group.num_rows):
+                        part.digest.put(number, group)
                     with self.clock.measure("write", group.num_rows):
-                        sink.write_table(group, row_group_size=ROW_GROUP_ROWS)
-                    del group
+                        sink.write_table(group, row_group_size=max(group.num_rows, 1))
+                    del waiting, group
                     self.room.release()
         except BaseException:
             self.failed.set()
@@ -270,9 +273,8 @@ def _write_all(batches: Stream, folder: Path, began: float, on_progress: Callabl
     try:
         tables = {name: PartWriter(folder / name, getattr(batches.columns, name), writers) for name in TABLES}
         for batch in batches:
-            with batches.clock.measure("digest", batch.num_rows):
-                for name, writer in tables.items():
-                    writer.add(getattr(batch, name))
+            for name, writer in tables.items():
+                writer.add(getattr(batch, name))
             if on_progress is not None:
                 on_progress(batches)
         for writer in tables.values():

@@ -13,13 +13,15 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from mediation.errors import UsageError
 from mediation.native._status import simd_levels
-from mediation.pipeline.audit import Audit
+from mediation.pipeline.audit import STAGES, Audit
 from mediation.pipeline.catalogue import list_sources
 from mediation.pipeline.digest import TableDigest
 from mediation.pipeline.engine import Engine
@@ -45,12 +47,14 @@ class Stream:
         Complete when the iteration has ended.
     """
 
-    def __init__(self, paths: Iterable, book: Any, threads: int | None, columns: Any):
+    def __init__(self, paths: Iterable, book: Any, threads: int | None, columns: Any, through: str, settle: bool):
+        if through not in STAGES:
+            raise UsageError(f"there is no stage {through!r}; a run goes through {', '.join(STAGES)}")
         self.book = book
         self.threads = max(1, threads if threads is not None else os.cpu_count() or 1)
         self.listed = list_sources(paths, book)
-        self._finisher = Finisher(book, columns)
-        self._engine = Engine(self.listed, book, self.threads, self._finisher.finish)
+        self._finisher = Finisher(book, columns, through, settle)
+        self._engine = Engine(self.listed, book, self.threads, self._finisher.finish, through)
         self._results = self._engine.results()
         self.audit = Audit()
 
@@ -115,7 +119,15 @@ class Stream:
         return self._engine.clock
 
 
-def stream(paths: Iterable, book: Any, *, threads: int | None = None, columns: Any = None) -> Stream:
+def stream(
+    paths: Iterable,
+    book: Any,
+    *,
+    threads: int | None = None,
+    columns: Any = None,
+    through: str = "rate",
+    settle: bool = True,
+) -> Stream:
     """Process files batch by batch, in bounded memory.
 
     Parameters
@@ -126,13 +138,18 @@ def stream(paths: Iterable, book: Any, *, threads: int | None = None, columns: A
         Default: as many as there are processors.
     columns : str or iterable of str, optional
         Of the rated batches: names, or the name of a set of the rule book. Default: all.
+    through : str
+        The last stage: ``decode``, ``deduplicate`` or ``rate``. A run that stops before rating hands usage on, which
+        its certificate counts as held: it is not charged yet.
+    settle : bool
+        False: no account days and no settlement, for those who add up themselves.
 
     Returns
     -------
     Stream
         An iterator of `RunBatch`; its `audit` is complete at the end.
     """
-    return Stream(paths, book, threads, columns)
+    return Stream(paths, book, threads, columns, through, settle)
 
 
 class Run(NamedTuple):
@@ -163,10 +180,10 @@ def process(paths: Iterable, book: Any, *, threads: int | None = None, columns: 
             if table is not None and table.num_rows:
                 parts[name].append(table)
     tables = {name: pa.concat_tables(found[1:] or found) for name, found in parts.items()}
-    digests = {}
-    for name, table in tables.items():
-        digests[name] = TableDigest(table.schema)
-        digests[name].add(table)
+    digests = {name: TableDigest(table.schema) for name, table in tables.items()}
+    with batches.clock.measure("digest", batches.records_done), ThreadPoolExecutor(batches.threads) as executor:
+        for name, table in tables.items():
+            digests[name].put_all(table, executor.map)
     return Run(**tables, **closing(batches), audit=batches.audit, summary=summary(batches, digests))
 
 

@@ -31,7 +31,7 @@ class Spool:
 
     def __init__(self, memory_bytes: int = MEMORY_BYTES):
         self._left = memory_bytes
-        self._kept: list[tuple[Batch, Batch] | int] = []
+        self._kept: list[tuple[Batch, Batch | None] | int] = []
         self._file: Any = None
         self._writer: Any = None
         self._reader: Any = None
@@ -46,8 +46,8 @@ class Spool:
         """Batches that are not in memory."""
         return self._written
 
-    def add(self, usage: Batch, prints: Batch) -> None:
-        """Keep a batch of usage and its fingerprints."""
+    def add(self, usage: Batch, prints: Batch | None) -> None:
+        """Keep a batch of usage and its fingerprints, where it has any."""
         batch = pa.record_batch(usage)
         size = batch.get_total_buffer_size()
         if size <= self._left:
@@ -55,7 +55,7 @@ class Spool:
             self._kept.append((usage, prints))
             return
         self._left = 0
-        both = pa.record_batch(usage.zip(prints))
+        both = pa.record_batch(usage if prints is None else usage.zip(prints))
         if self._writer is None:
             self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the last batch
             self._writer = pa.ipc.new_file(self._file, both.schema)
@@ -63,7 +63,7 @@ class Spool:
         self._kept.append(self._written)
         self._written += 1
 
-    def get(self, number: int) -> tuple[Batch, Batch]:
+    def get(self, number: int) -> tuple[Batch, Batch | None]:
         """A batch that was kept: usage and fingerprints. Nothing may be added afterwards."""
         kept = self._kept[number]
         if isinstance(kept, tuple):
@@ -74,7 +74,7 @@ class Spool:
                 self._reader = pa.ipc.open_file(self._file)
             both = Batch.of(self._reader.get_batch(kept))
         names = [name for name in both.names if name not in PRINTS]
-        return both.select(names), both.select(PRINTS)
+        return both.select(names), both.select(PRINTS) if PRINTS[0] in both.names else None
 
     def forget(self, number: int) -> None:
         """Let go of a batch; the last one closes the file."""

@@ -1,9 +1,10 @@
-"""The tables of a run: which columns they have, and how a rated batch becomes rows of them.
+"""The tables of a run: which columns they have, and how a batch becomes rows of them.
 
 Conventions
 -----------
 - Only the columns that were asked for are taken; rating computes only these and what the sums need.
 - Every batch of a table has the schema that `Columns` says, whatever it holds.
+- A table keeps nothing of its batch alive but its own columns: it may wait long for company.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mediation import schema
 from mediation.errors import UsageError
+from mediation.native._column import Batch
 
 # What the account days and the settlement add up.
 SUMMED = frozenset(
@@ -33,9 +34,12 @@ class Columns:
     ----------
     book : Rulebook
     asked : str, iterable of str, or None
-        Of the rated table, in that order: names, or the name of a set of the rule book; None is all.
+        Of the rated table, in that order: names, or the name of a set of the rule book; None is all. A run that stops
+        before rating has the usage columns to choose from.
     has_city : bool
         Whether rating adds `city`.
+    rates, settles : bool
+        Whether the run rates, and whether it adds up account days and settlement.
 
     Raises
     ------
@@ -43,9 +47,9 @@ class Columns:
         There is no such column or set.
     """
 
-    def __init__(self, book: Any, asked: str | Iterable[str] | None, has_city: bool):
+    def __init__(self, book: Any, asked: str | Iterable[str] | None, has_city: bool, rates: bool, settles: bool):
         usage = dict(book.usage_columns)
-        added = {name: kind for name, kind in schema.RATED.items() if name != "city" or has_city}
+        added = {name: kind for name, kind in schema.RATED.items() if name != "city" or has_city} if rates else {}
         everything = {**usage, **added}
         self.asked = list(everything) if asked is None else _named(asked, book.declared.book.columns, everything)
         self.usage = pa.schema(list(usage.items()))
@@ -53,55 +57,41 @@ class Columns:
         self.rejects = schema.schema(schema.REJECTS)
         self.suspended = pa.schema([*self.usage, *schema.schema(schema.SUSPENDED)])
         self.duplicates = pa.schema([*self.usage, *schema.schema(schema.DUPLICATES)])
-        self.computed = (SUMMED | set(self.asked)) & set(added)
-        self._added = frozenset(added)
+        self.computed = frozenset(self.asked).intersection(added) | (SUMMED if settles else frozenset())
+        self._of_usage = [name for name in self.asked if name not in added]
+        self._of_rating = [name for name in self.asked if name in added]
 
-    def rated_table(self, usage: pa.RecordBatch, rows: pa.Array, rated: pa.RecordBatch) -> pa.Table:
+    def rated_table(self, usage: Batch, rows: Batch, rated: Batch) -> pa.Table:
         """The rated rows: `rated` stands beside the usage of `rows`."""
-        whole = len(rows) == usage.num_rows
-        arrays = [
-            rated.column(name) if name in self._added else _take(usage.column(name), rows, whole) for name in self.asked
-        ]
-        return pa.Table.from_arrays(arrays, schema=self.rated)
+        beside = rated.select(self._of_rating)
+        whole = rows.num_rows == usage.num_rows
+        chosen = usage.select(self._of_usage) if whole else usage.take(rows, self._of_usage)
+        return self._table(chosen.zip(beside))
 
-    def suspended_table(self, usage: pa.RecordBatch, suspended: pa.RecordBatch) -> pa.Table:
+    def usage_table(self, usage: Batch, rows: Batch | None) -> pa.Table:
+        """Usage that is handed on as it is: the rows of a selection, or all."""
+        return self._table(usage.select(self.asked) if rows is None else usage.take(rows, self.asked))
+
+    def _table(self, batch: Batch) -> pa.Table:
+        return pa.Table.from_batches([pa.record_batch(batch.select(self.asked))]).cast(self.rated)
+
+    def rejects_table(self, rejects: Batch) -> pa.Table:
+        """The rejects as they came."""
+        return pa.Table.from_arrays(pa.record_batch(rejects).columns, schema=self.rejects)
+
+    def suspended_table(self, usage: Batch, suspended: Batch) -> pa.Table:
         """The suspended rows with stage, code and field."""
-        every = all_rows(suspended.num_rows)
-        beside = [copied(suspended[name], every) for name in ("stage", "code")]
-        beside.append(suspended["field"].cast(pa.utf8()))
-        arrays = [*(copied(column, suspended["row"]) for column in usage.columns), *beside]
+        rows = pa.record_batch(usage.take(suspended, self.usage.names))
+        beside = pa.record_batch(suspended.select(schema.SUSPENDED))
+        arrays = [*rows.columns, beside["stage"], beside["code"], beside["field"].cast(pa.utf8())]
         return pa.Table.from_arrays(arrays, schema=self.suspended)
 
-    def duplicates_table(self, usage: pa.RecordBatch, rows: pa.Array, beside: list[pa.Array]) -> pa.Table:
+    def duplicates_table(self, usage: Batch, duplicates: Batch, prints: Batch, firsts: list[pa.Array]) -> pa.Table:
         """The duplicates with verdict, provenance of the first and fingerprint."""
-        arrays = [*(copied(column, rows) for column in usage.columns), *beside]
-        return pa.Table.from_arrays(arrays, schema=self.duplicates)
-
-
-def _take(column: pa.Array, rows: pa.Array, whole: bool = False) -> pa.Array:
-    return column if whole else pc.take(column, rows, boundscheck=False)
-
-
-_values: list[pa.Array] = []  # dictionaries of our own; threads may add the same one twice
-
-
-def copied(column: pa.Array, rows: pa.Array) -> pa.Array:
-    """Rows of a column that keep nothing of its batch alive: exceptions wait long for company.
-
-    A dictionary that came from a kernel would hold the memory of its whole batch.
-    """
-    if not isinstance(column, pa.DictionaryArray):
-        return _take(column, rows)
-    values = next((own for own in _values if own.equals(column.dictionary)), None)
-    if values is None:
-        values = pa.array(column.dictionary.to_pylist(), column.dictionary.type)
-        _values.append(values)
-    return pa.DictionaryArray.from_arrays(_take(column.indices, rows), values)
-
-
-def all_rows(count: int) -> pa.Array:
-    """The selection of every row."""
-    return pa.array(range(count), pa.int32())
+        rows = pa.record_batch(usage.take(duplicates, self.usage.names))
+        (verdict,) = pa.record_batch(duplicates.select(["verdict"])).columns
+        (fingerprint,) = pa.record_batch(prints.take(duplicates, ["fingerprint"])).columns
+        return pa.Table.from_arrays([*rows.columns, verdict, *firsts, fingerprint], schema=self.duplicates)
 
 
 def _named(asked: str | Iterable[str], sets: dict[str, list[str]], everything: dict) -> list[str]:
