@@ -329,6 +329,19 @@ def test_taken_rows_are_those_of_arrow(data):
     ]
 
 
+def test_totals_are_of_the_selected_rows():
+    batch = Batch.of(
+        pa.record_batch({"n": [7, 1, 2**40, 5], "null": [1, None, 3, 4], "x": ["a", "b", "c", "d"]}).slice(1)
+    )
+    assert batch.total(selection([0, 1]), "n") == 2**40 + 1
+    assert batch.total(selection([]), "n") == 0
+    for name in ("null", "x"):
+        with pytest.raises(TypeError):
+            batch.total(selection([0]), name)
+    with pytest.raises(ValueError, match="outside"):
+        batch.total(selection([3]), "n")
+
+
 def test_taken_rows_keep_nothing_else_alive(nothing_leaks):
     builder = Builder(100_000)
     for name in ("a", "b"):

@@ -24,6 +24,7 @@ from mediation.native import simd_level
 from mediation.native._column import Dictionary, Kind
 from mediation.native._status import codes
 from mediation.rulebook import model
+from mediation.rulebook.columns import may_be_null
 from mediation.rulebook.numbers import compile_numbers
 from mediation.rulebook.zones import transitions
 
@@ -135,7 +136,7 @@ def gb18030_tables() -> tuple[list[int], list[int]]:
 def compile_layout(feed: FeedBook, layout: model.Layout) -> CompiledLayout:
     """The plan of one layout. The rule book has been checked: nothing is refused here."""
     book, declared = feed.book, feed.declared
-    nullable = {f.column for f in layout.field if f.column is not None and _may_be_null(f)}
+    nullable = {f.column for f in layout.field if f.column is not None and may_be_null(f)}
     filled = {f.column: f for f in layout.field if f.column is not None and f.type != "ignored"}
     columns = []
     for name, kind in book.usage_columns.items():
@@ -164,10 +165,6 @@ def control_columns(layout: model.Layout) -> tuple[str, ...]:
     """The columns over which a header or trailer declares a sum."""
     envelopes = [envelope for envelope in (layout.header, layout.trailer) if envelope is not None]
     return tuple(dict.fromkeys(total.column for envelope in envelopes for total in envelope.sums))
-
-
-def _may_be_null(field: model.Field) -> bool:
-    return field.optional or bool(field.required_if) or bool(field.empty_if)
 
 
 def _constant(feed: FeedBook, field: model.Field | None, column: str, values: list[str] | None) -> int | None:
@@ -222,7 +219,7 @@ def _add_field(plan: Plan, feed: FeedBook, layout: model.Layout, field: model.Fi
         field.column or "",
         kind,
         column,
-        optional=_may_be_null(field),
+        optional=may_be_null(field),
         is_signed=field.signed,
         leading_zero=field.leading_zero,
         trim_left=field.strip in ("left", "both"),

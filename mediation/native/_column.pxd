@@ -67,6 +67,11 @@ cdef extern from "native/column.hpp" namespace "mediation" nogil:
         ColumnOut out
 
 
+cdef extern from "native/gather.hpp" namespace "mediation" nogil:
+    cdef cppclass RowRun:
+        pass
+
+
 cdef class Dictionary:
     """Immutable values of code columns."""
     cdef shared_ptr[const NativeDictionary] native
@@ -76,6 +81,7 @@ cdef class Dictionary:
 cdef class Batch:
     """Immutable columns of equal length."""
     cdef shared_ptr[BatchData] native
+    cdef vector[RowRun] runs(self, Batch selection) except *  # ValueError when it points outside
     cdef ColumnView view(self, str name) except *        # KeyError when there is no such column
     cdef ColumnView view_or_none(self, str name) except *  # .present() is false when there is no such column
 

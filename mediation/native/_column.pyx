@@ -15,11 +15,9 @@ from libcpp.vector cimport vector
 
 
 cdef extern from "native/gather.hpp" namespace "mediation" nogil:
-    cdef cppclass RowRun:
-        pass
-
     vector[RowRun] runs_of(const int32_t* rows, int64_t count)
     int64_t gathered_bytes(const ColumnView& column, const vector[RowRun]& runs)
+    int64_t total_of(const ColumnView& column, const vector[RowRun]& runs)
     void gather(const ColumnView& column, const vector[RowRun]& runs, ColumnOut& out)
     cbool has_offsets(Kind kind)
 
@@ -217,15 +215,10 @@ cdef class Batch:
             `row` (int32, ascending).
         names : iterable of str
         """
-        cdef ColumnView rows = selection.view("row")
         cdef int64_t count = selection.num_rows
         cdef Batch batch = Batch()
-        cdef vector[RowRun] runs
+        cdef vector[RowRun] runs = self.runs(selection)
         cdef const Column* column
-        if count and not 0 <= rows.i32()[0] <= rows.i32()[count - 1] < self.num_rows:
-            raise ValueError("the selection points outside the batch")
-        with nogil:
-            runs = runs_of(rows.i32(), count)
         batch.native.get().length = count
         for name in names:
             column = self.native.get().find(name.encode())
@@ -233,6 +226,21 @@ cdef class Batch:
                 raise KeyError(name)
             batch.native.get().columns.push_back(gathered(column[0], runs, count))
         return batch
+
+    def total(self, Batch selection, str name):
+        """The sum of an int64 column's selected rows, none of which is null; it must fit into 64 bits."""
+        cdef vector[RowRun] runs = self.runs(selection)
+        cdef ColumnView column = self.view(name)
+        if column.kind != Kind.i64 or column.validity != NULL:
+            raise TypeError(f"column {name} is not of integers without nulls")
+        return total_of(column, runs)
+
+    cdef vector[RowRun] runs(self, Batch selection) except *:
+        cdef ColumnView rows = selection.view("row")
+        cdef int64_t count = selection.num_rows
+        if count and not 0 <= rows.i32()[0] <= rows.i32()[count - 1] < self.num_rows:
+            raise ValueError("the selection points outside the batch")
+        return runs_of(rows.i32(), count)
 
     cdef ColumnView view(self, str name) except *:
         cdef ColumnView found = self.view_or_none(name)

@@ -38,6 +38,15 @@ inline int64_t gathered_bytes(const ColumnView& in, const std::vector<RowRun>& r
     return bytes;
 }
 
+// The sum of an int64 column's chosen rows. Contract: it fits, and none of them is null.
+inline int64_t total_of(const ColumnView& in, const std::vector<RowRun>& runs) noexcept {
+    const int64_t* values = in.i64();
+    int64_t total = 0;
+    for (const RowRun& run : runs)
+        for (int64_t i = 0; i < run.length; ++i) total += values[run.begin + i];
+    return total;
+}
+
 namespace detail {
 
 inline void gather_fixed(const ColumnView& in, const std::vector<RowRun>& runs, ColumnOut& out) noexcept {

@@ -100,13 +100,18 @@ def _slots(array: pa.Array, width: int) -> np.ndarray:
 def _add_text(array: pa.Array, values, texts) -> None:
     if not len(array):
         return
-    if array.null_count:
-        array = array.fill_null("" if pa.types.is_string(array.type) else b"")
-    _, offsets, data = array.buffers()
-    places = np.frombuffer(offsets, "<i4", len(array) + 1, array.offset * 4)
-    values.update(np.diff(places).view(np.uint8))
+    lengths, places, data = _texts(array)
+    if array.null_count and lengths[~_valid(array)].any():  # bytes under a null: nobody's value
+        lengths, places, data = _texts(array.fill_null("" if pa.types.is_string(array.type) else b""))
+    values.update(lengths.view(np.uint8))
     if data is not None:
         texts.update(memoryview(data)[int(places[0]) : int(places[-1])])
+
+
+def _texts(array: pa.Array) -> tuple[np.ndarray, np.ndarray, pa.Buffer | None]:
+    _, offsets, data = array.buffers()
+    places = np.frombuffer(offsets, "<i4", len(array) + 1, array.offset * 4)
+    return np.diff(places), places, data
 
 
 def _valid(array: pa.Array) -> np.ndarray:

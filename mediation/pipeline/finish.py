@@ -127,9 +127,9 @@ class Finisher:
             """Records, items and bytes of some rows; a record's bytes stand with its first item."""
             if rows is None:
                 return int(np.count_nonzero(first)), len(lengths), int(lengths.sum(where=first))
-            chosen = pa.record_batch(rows)["row"].to_numpy()
             if whole_records:
-                return len(chosen), len(chosen), int(lengths.take(chosen).sum())
+                return rows.num_rows, rows.num_rows, job.usage.total(rows, "byte_length")
+            chosen = pa.record_batch(rows)["row"].to_numpy()
             begins = first[chosen]
             return int(np.count_nonzero(begins)), len(chosen), int(lengths[chosen].sum(where=begins))
 

@@ -193,6 +193,7 @@ class Writers:
                     with self.clock.measure("digest", group.num_rows):
                         part.digest.put(number, group)
                     with self.clock.measure("write", group.num_rows):
+                        group = pa.Table.from_arrays(group.columns, schema=part.schema)
                         sink.write_table(group, row_group_size=max(group.num_rows, 1))
                     del waiting, group
                     self.room.release()
@@ -271,7 +272,7 @@ def _private_folder(target: Path) -> Path:
 def _write_all(batches: Stream, folder: Path, began: float, on_progress: Callable | None) -> dict:
     writers = Writers(batches.clock)
     try:
-        tables = {name: PartWriter(folder / name, getattr(batches.columns, name), writers) for name in TABLES}
+        tables = {name: PartWriter(folder / name, batches.columns.published(name), writers) for name in TABLES}
         for batch in batches:
             for name, writer in tables.items():
                 writer.add(getattr(batch, name))
@@ -295,14 +296,14 @@ def _write_all(batches: Stream, folder: Path, began: float, on_progress: Callabl
 
 
 def _write_account_days(batches: Stream, path: Path) -> None:
-    wanted = schema.schema(schema.ACCOUNT_DAY)
+    wanted = pa.schema([field.with_nullable(field.name == "account_id") for field in schema.schema(schema.ACCOUNT_DAY)])
     with (
         batches.clock.measure("write"),
         _Private.file(path) as file,
         pq.ParquetWriter(file, wanted, **encodings(wanted)) as writer,
     ):
         for batch in batches.account_days.batches():
-            writer.write_batch(batch)
+            writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=wanted))
 
 
 def _sync(folder: Path) -> None:

@@ -58,8 +58,13 @@ class Columns:
         self.suspended = pa.schema([*self.usage, *schema.schema(schema.SUSPENDED)])
         self.duplicates = pa.schema([*self.usage, *schema.schema(schema.DUPLICATES)])
         self.computed = frozenset(self.asked).intersection(added) | (SUMMED if settles else frozenset())
+        self._required = book.required_columns.union(added) - {"city"}
         self._of_usage = [name for name in self.asked if name not in added]
         self._of_rating = [name for name in self.asked if name in added]
+
+    def published(self, name: str) -> pa.Schema:
+        """The schema of a table on disk: what is never null says so, and costs a tenth less to write."""
+        return pa.schema([field.with_nullable(field.name not in self._required) for field in getattr(self, name)])
 
     def rated_table(self, usage: Batch, rows: Batch, rated: Batch) -> pa.Table:
         """The rated rows: `rated` stands beside the usage of `rows`."""
@@ -73,7 +78,7 @@ class Columns:
         return self._table(usage.select(self.asked) if rows is None else usage.take(rows, self.asked))
 
     def _table(self, batch: Batch) -> pa.Table:
-        return pa.Table.from_batches([pa.record_batch(batch.select(self.asked))]).cast(self.rated)
+        return pa.Table.from_batches([pa.record_batch(batch.select(self.asked))], self.rated)
 
     def rejects_table(self, rejects: Batch) -> pa.Table:
         """The rejects as they came."""

@@ -19,7 +19,7 @@ import msgspec
 
 from mediation.errors import RulebookError, SourceRefused, UsageError
 from mediation.rulebook.check import check
-from mediation.rulebook.columns import dictionaries, record_types, usage_columns
+from mediation.rulebook.columns import dictionaries, record_types, required_columns, usage_columns
 from mediation.rulebook.load import read
 from mediation.rulebook.model import Declarations, Feed
 from mediation.rulebook.names import NameTemplate
@@ -75,6 +75,8 @@ class Rulebook:
         The values of every code column; the place is the code.
     usage_columns : dict of pyarrow.DataType
         Provenance, then what the feeds fill.
+    required_columns : frozenset of str
+        Those that are never null.
     """
 
     def __init__(self, declared: Declarations, reference: Reference | None = None):
@@ -85,6 +87,7 @@ class Rulebook:
         self.feeds = {name: FeedBook(name, declared.feeds[name], self) for name in sorted(declared.feeds)}
         self.dictionaries = dictionaries(declared, self.reference.cities)
         self.usage_columns: dict[str, pa.DataType] = usage_columns(declared.feeds)
+        self.required_columns = required_columns(declared.feeds)
         faults = [
             f"rulebook.toml: $: column {name} has {len(values)} values, and {MAX_CODES} are the most"
             for name, values in self.dictionaries.items()

@@ -135,6 +135,23 @@ def usage_columns(feeds: Mapping[str, Feed]) -> dict[str, pa.DataType]:
     return columns
 
 
+def may_be_null(field: Field) -> bool:
+    """Whether a record may leave this field empty."""
+    return field.optional or bool(field.required_if) or bool(field.empty_if)
+
+
+def required_columns(feeds: Mapping[str, Feed]) -> frozenset[str]:
+    """The usage columns that every valid record of every feed has."""
+    from mediation import schema
+
+    everywhere: set[str] | None = None
+    for layout_feed, layout in ((feed, layout) for feed in feeds.values() for layout in feed.layout):
+        filled = set(layout_columns(layout_feed, layout)) - {"message_segments"}  # none where the length is not known
+        filled -= {field.column for field in layout.field if field.column is not None and may_be_null(field)}
+        everywhere = filled if everywhere is None else everywhere & filled
+    return frozenset([*schema.PROVENANCE, *(everywhere or ())])
+
+
 def tariff_zones(tariff: Tariff, sets: Mapping[str, Iterable[str]], record_type: str | None = None) -> set[str]:
     """The zones that a tariff can meet, for one record type or for all. `sets` has the zones of every zone set."""
     zones: set[str] = set()
