@@ -268,8 +268,12 @@ def test_faults_are_named():
 def test_an_account_day_beyond_int64_raises():
     row = {**many_rows(1)[0], "retail_amount": LARGEST}
     usage, rated = batch_of(USAGE, [row] * 10), batch_of(RATED, [row] * 10)
-    with pytest.raises(OverflowError):
-        AccountDays("UTC").add(usage, None, rated)
+    for repeats in (1, 300):  # found when the rows are folded, at the end or on the way
+        days = AccountDays("UTC")
+        with pytest.raises(OverflowError):
+            for _ in range(repeats):
+                days.add(usage, None, rated)
+            days.table()
     settlement = Settlement(book_of())
     for _ in range(1000):
         settlement.add(usage, None, rated)
@@ -293,15 +297,30 @@ def test_csv_is_plain_and_never_a_formula():
     assert guarded_text("x=") == "x="
 
 
+def day_batches(accounts, batches):
+    """As many batches of the same accounts on one day."""
+    zeros = amounts([0] * len(accounts))
+    usage = Batch.of(pa.record_batch({"start_time": pa.array(np.zeros(len(accounts), np.int64)).cast(schema.INSTANT)}))
+    rated = pa.record_batch({"account_id": pa.array(accounts), "retail_amount": zeros, "wholesale_amount": zeros})
+    return [(usage, None, Batch.of(rated))] * batches
+
+
 def test_memory_per_key_is_within_the_contract():
     count = 1 << 16
     fold = AccountDayFold(*zone_table("UTC"))
-    zeros = amounts([0] * count)
-    usage = Batch.of(pa.record_batch({"start_time": pa.array(np.zeros(count, np.int64)).cast(schema.INSTANT)}))
-    for number in range(16):
-        accounts = pa.array(np.arange(number * count, (number + 1) * count))
-        rated = pa.record_batch({"account_id": accounts, "retail_amount": zeros, "wholesale_amount": zeros})
-        fold.add(usage, None, Batch.of(rated))
-        if number:
-            assert fold.nbytes / len(fold) <= 41
-    assert fold.nbytes / len(fold) <= 40
+    for number in range(24):
+        for piece in day_batches(np.arange(number * count, (number + 1) * count), 1):
+            fold.add(*piece)
+    assert len(fold) == 24 * count
+    assert fold.nbytes / len(fold) <= 35
+
+
+def test_rows_of_the_same_accounts_take_no_more_memory():
+    fold = AccountDayFold(*zone_table("UTC"))
+    most = 0
+    for piece in day_batches(np.arange(1 << 18), 12):
+        fold.add(*piece)
+        most = max(most, fold.nbytes)
+    # Half as many rows again may wait, but for the 2,048 that always may, and a chunk of 512 a partition.
+    assert most <= 32 * (1 << 18) + 256 * 32 * (2048 + 2 * 512)
+    assert len(fold) == 1 << 18

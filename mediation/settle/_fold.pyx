@@ -36,6 +36,7 @@ cdef extern from "settle/fold.hpp" namespace "mediation" nogil:
         const int32_t* offsets_s
         int64_t size
 
+cdef extern from "settle/account_days.hpp" namespace "mediation" nogil:
     cdef cppclass RatedRows:
         const int32_t* rows
         int64_t count
@@ -47,12 +48,14 @@ cdef extern from "settle/fold.hpp" namespace "mediation" nogil:
     cdef cppclass NativeAccountDays "mediation::AccountDays":
         NativeAccountDays(cbool all_collide) except +
         FoldStatus add(const RatedRows& rated, const ZoneTable& zone) except +
+        FoldStatus fold() except +
         int64_t size() const
         int64_t nbytes() const
-        void close() except +
+        FoldStatus close() except +
         int64_t next(int64_t most, ColumnOut* account_id, int32_t* day, int64_t* records, int128* retail,
                      int128* wholesale, int128* margin) except +
 
+cdef extern from "settle/settlement.hpp" namespace "mediation" nogil:
     cdef cppclass SettlementKey:
         int64_t city
         int32_t cycle() const
@@ -155,6 +158,8 @@ cdef class AccountDayFold:
         self.closed = False
 
     def __len__(self):
+        if not self.closed:
+            check(self.native.get().fold())
         return self.native.get().size()
 
     @property
@@ -195,10 +200,12 @@ cdef class AccountDayFold:
 
     def close(self):
         """Bring everything into order, in place; nothing may be added afterwards."""
+        cdef FoldStatus status
         if not self.closed:
             self.closed = True
             with nogil:
-                self.native.get().close()
+                status = self.native.get().close()
+            check(status)
 
     def next(self, int64_t most):
         """The next rows by account and day, `most` at most; none when all were given.
