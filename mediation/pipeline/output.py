@@ -37,7 +37,7 @@ from mediation.pipeline.run import TABLES, Stream, stream, summary
 from mediation.settle.settlement import write_csv
 
 PART_ROWS = 1 << 20
-ROW_GROUPS_WAITING = 6
+ROW_GROUPS_WAITING = 4
 # Row groups can be skipped by these only: rows come in their order, or nearly. Elsewhere a row group spans nearly all
 # values, and statistics would cost a third of the writer's time (measured: 480 against 315 ns a row of 19 columns).
 ORDERED = frozenset(["source_id", "record_no", "start_time", "cycle", "host_cycle", "account_id", "day"])
@@ -84,9 +84,12 @@ class _Private:
 
 
 class _Part:
-    """One Parquet file, written row group by row group as they come, each with its number in the table."""
+    """One Parquet file, written row group by row group as they come, each with its number in the table.
 
-    def __init__(self, path: Path, table_schema: pa.Schema, table_digest: digest.TableDigest):
+    Its rows are hashed where a digest is given.
+    """
+
+    def __init__(self, path: Path, table_schema: pa.Schema, table_digest: digest.TableDigest | None):
         self.path, self.schema, self.digest = path, table_schema, table_digest
         self.groups: queue.SimpleQueue[tuple[int, pa.Table] | None] = queue.SimpleQueue()
 
@@ -190,8 +193,9 @@ class Writers:
             ):
                 while (waiting := part.groups.get()) is not None:
                     number, group = waiting
-                    with self.clock.measure("digest", group.num_rows):
-                        part.digest.put(number, group)
+                    if part.digest is not None:
+                        with self.clock.measure("digest", group.num_rows):
+                            part.digest.put(number, group)
                     with self.clock.measure("write", group.num_rows):
                         group = pa.Table.from_arrays(group.columns, schema=part.schema)
                         sink.write_table(group, row_group_size=max(group.num_rows, 1))
@@ -280,7 +284,7 @@ def _write_all(batches: Stream, folder: Path, began: float, on_progress: Callabl
                 on_progress(batches)
         for writer in tables.values():
             writer.finish()
-        _write_account_days(batches, folder / "account_day.parquet")
+        _write_account_days(batches, folder / "account_day.parquet", writers)
         writers.finish()
     finally:
         writers.close()
@@ -295,15 +299,13 @@ def _write_all(batches: Stream, folder: Path, began: float, on_progress: Callabl
     return result
 
 
-def _write_account_days(batches: Stream, path: Path) -> None:
-    wanted = pa.schema([field.with_nullable(field.name == "account_id") for field in schema.schema(schema.ACCOUNT_DAY)])
-    with (
-        batches.clock.measure("write"),
-        _Private.file(path) as file,
-        pq.ParquetWriter(file, wanted, **encodings(wanted)) as writer,
-    ):
-        for batch in batches.account_days.batches():
-            writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=wanted))
+def _write_account_days(batches: Stream, path: Path, writers: Writers) -> None:
+    fields = schema.schema(schema.ACCOUNT_DAY)
+    part = _Part(path, pa.schema([field.with_nullable(field.name == "account_id") for field in fields]), None)
+    writers.start(part)
+    for number, batch in enumerate(batches.account_days.batches()):
+        writers.send(part, number, pa.Table.from_batches([batch]))
+    part.groups.put(None)
 
 
 def _sync(folder: Path) -> None:
