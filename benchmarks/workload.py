@@ -1,11 +1,11 @@
 """The yardstick's data and its rule book.
 
-    python -m benchmarks.workload --rows 2000000 --files 8 --out DIR [--seed S]    data and reference tables
+    python -m benchmarks.workload --rows 2000000 --files 8 --out DIR [--days D]    data and reference tables
     python -m benchmarks.workload --ref DIR/ref --out RULEBOOK                     the rule book of those tables
 
 Conventions
 -----------
-- Deterministic in (rows, files, seed); independent of the number of processes. At most 20 files.
+- Deterministic in (rows, files, days, seed); independent of the number of processes. At most 20 files.
 - 2 % of the records repeat another with a new record_id: half from the same file, half from the file before (the last
   one for file 0). 0.1 % are malformed, and every file ends in a truncated line.
 """
@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks import yardstick_reference, yardstick_rulebook
-from benchmarks.yardstick_events import FIRST_RECORD_ID, PIECE_ROWS, Columns, piece
+from benchmarks.yardstick_events import DAYS, FIRST_RECORD_ID, PIECE_ROWS, Columns, Slice, piece
 from benchmarks.yardstick_text import KIND_NAMES, render, spoil
 from mediation.sample.rows import splice
 
@@ -37,6 +37,11 @@ class FileJob(NamedTuple):
     file: int
     files: int
     rows: int
+    days: int
+
+    def slice(self, file: int) -> Slice:
+        """Whose events a file holds."""
+        return Slice(self.seed, file, self.files, self.days)
 
 
 class FileTotals(NamedTuple):
@@ -58,7 +63,7 @@ def with_repeats(job: FileJob, number: int, before: Columns, rng: np.random.Gene
     count, base = base_rows(job, number)
     first = job.file * job.rows + number * PIECE_ROWS
     last = (number + 1) * PIECE_ROWS >= job.rows
-    own = piece(job.seed, job.file, job.files, number, base, first, last)
+    own = piece(job.slice(job.file), number, base, first, last)
     repeats = count - base
     own_repeats = repeats // 2 if job.files > 1 else repeats
     from_own = rng.choice(np.flatnonzero(own["malformed"] < 0), own_repeats)
@@ -74,7 +79,7 @@ def write_file(job: FileJob) -> FileTotals:
     """Write one file of the yardstick."""
     pieces = -(-job.rows // PIECE_ROWS)
     previous = (job.file - 1) % job.files
-    before = piece(job.seed, previous, job.files, 0, base_rows(job, 0)[1], previous * job.rows, last=pieces == 1)
+    before = piece(job.slice(previous), 0, base_rows(job, 0)[1], previous * job.rows, last=pieces == 1)
     kinds = np.zeros(len(KIND_NAMES), np.int64)
     duplicates = size = 0
     with open(job.folder / f"cdr_{job.file:04d}.txt", "wb") as target:
@@ -94,7 +99,7 @@ def write_file(job: FileJob) -> FileTotals:
     return FileTotals(kinds, duplicates, size)
 
 
-def generate(out: Path, rows: int, files: int, seed: int = SEED, processes: int = 2) -> dict:
+def generate(out: Path, rows: int, files: int, seed: int = SEED, processes: int = 2, days: int = DAYS) -> dict:
     """Write the yardstick's data into `out`.
 
     Parameters
@@ -105,6 +110,8 @@ def generate(out: Path, rows: int, files: int, seed: int = SEED, processes: int 
         Records in all, evenly over the files.
     seed, processes : int
         The data depend on the seed alone.
+    days : int
+        Of June 2026 that the events are spread over.
 
     Returns
     -------
@@ -113,10 +120,12 @@ def generate(out: Path, rows: int, files: int, seed: int = SEED, processes: int 
     """
     if not 1 <= files <= MOST_FILES:
         raise ValueError(f"files: from 1 to {MOST_FILES}, not {files}")
+    if not 1 <= days <= DAYS:
+        raise ValueError(f"days: from 1 to {DAYS}, not {days}")
     out.mkdir(parents=True, exist_ok=True)
     yardstick_reference.write(out / "ref", seed)
     per_file = rows // files
-    jobs = [FileJob(out, seed, file, files, per_file) for file in range(files)]
+    jobs = [FileJob(out, seed, file, files, per_file, days) for file in range(files)]
     with ProcessPoolExecutor(processes) as executor:
         totals = list(executor.map(write_file, jobs))
     kinds = sum(total.kinds for total in totals)
@@ -141,6 +150,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.workload", description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, help="records in all")
     parser.add_argument("--files", type=int, default=8)
+    parser.add_argument("--days", type=int, default=DAYS)
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--ref", type=Path, help="reference tables: write their rule book instead of data")
@@ -151,7 +161,8 @@ def main() -> None:
     if arguments.ref is not None:
         yardstick_rulebook.write(arguments.ref, arguments.out)
     else:
-        print(json.dumps(generate(arguments.out, arguments.rows, arguments.files, arguments.seed, arguments.processes)))
+        wanted = (arguments.rows, arguments.files, arguments.seed, arguments.processes, arguments.days)
+        print(json.dumps(generate(arguments.out, *wanted)))
 
 
 if __name__ == "__main__":

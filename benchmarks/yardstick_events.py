@@ -2,12 +2,14 @@
 
 Conventions
 -----------
-- A piece is `PIECE_ROWS` records of one file, deterministic in (seed, file, piece): any piece can be made again alone,
+- A piece is `PIECE_ROWS` records of one file, deterministic in its `Slice` and number: any can be made again alone,
   which is how a file repeats records of the file before it. The order of draws is part of the format.
 - Numbers are uint64, codes uint8; `time` is seconds after 2026-06-01 00:00 local; `malformed` is a kind or -1.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,6 +30,15 @@ _AREAS = np.array(AREA_CODES, u64)
 _COUNTRIES = np.array(COUNTRY_CODES, u64)
 _SHORT = np.array([10010, 10086, 10000, 12306, 95588, 110_012, 11901, 12010], u64)
 Columns = dict[str, np.ndarray]
+
+
+class Slice(NamedTuple):
+    """The part of the events that one file holds."""
+
+    seed: int
+    file: int
+    files: int
+    days: int
 
 
 def scramble(values: np.ndarray) -> np.ndarray:
@@ -53,19 +64,20 @@ def contact_numbers(subscriber: np.ndarray, contact: np.ndarray) -> np.ndarray:
     return np.select([share < 850, share < 930, share < 970], [mobile, fixed_line, foreign], short)
 
 
-def piece(seed: int, file: int, files: int, number: int, count: int, first_record: int, last: bool) -> Columns:
+def piece(of: Slice, number: int, count: int, first_record: int, last: bool) -> Columns:
     """The base records of a piece, before any is repeated.
 
     Parameters
     ----------
-    seed, file, files, number : int
-        Which piece of which file of how many.
+    of : Slice
+    number : int
+        Which piece of the file.
     count, first_record : int
         Records to make, and how many went before in all files.
     last : bool
         Its last record is the file's truncated last line.
     """
-    rng = np.random.default_rng([seed, file, number])
+    rng = np.random.default_rng([of.seed, of.file, number])
     columns: Columns = {"record_id": u64(FIRST_RECORD_ID + first_record) + np.arange(count, dtype=u64)}
     kind = columns["type"] = rng.choice(5, count, p=TYPE_SHARES).astype(np.uint8)
     subscriber = np.minimum((SUBSCRIBERS * rng.random(count) ** 2.5).astype(u64), u64(SUBSCRIBERS - 1))
@@ -76,12 +88,12 @@ def piece(seed: int, file: int, files: int, number: int, count: int, first_recor
     from_industry = (kind == SMS_MT) & (rng.random(count) < 0.7)
     other = np.where(from_industry, industry, contact_numbers(subscriber, contact))
     columns["other"] = np.where(kind == DATA, u64(0), other)
-    columns["time"] = start_seconds(rng, file, files, count)
+    columns["time"] = start_seconds(rng, of, count)
     columns |= quantities(rng, kind)
     columns["city"] = rng.integers(0, 340, count).astype(u64) + u64(1000)
     columns["host"] = rng.choice(3, count, p=HOST_SHARES).astype(np.uint8)
     columns["apn"] = rng.integers(0, 5, count).astype(np.uint8)
-    columns["sequence"] = u64(file * 50_000_000 + number * PIECE_ROWS) + np.arange(count, dtype=u64)
+    columns["sequence"] = u64(of.file * 50_000_000 + number * PIECE_ROWS) + np.arange(count, dtype=u64)
     columns["charging_id"] = u64(10**9) + scramble(columns["record_id"]) % u64(9 * 10**9)
     malformed = np.full(count, -1, np.int8)
     chosen = rng.random(count) < 0.001
@@ -91,14 +103,14 @@ def piece(seed: int, file: int, files: int, number: int, count: int, first_recor
     return columns
 
 
-def start_seconds(rng: np.random.Generator, file: int, files: int, count: int) -> np.ndarray:
-    """A file covers its slice of the month, with a late tail of up to two days."""
-    month = DAYS * 86400
-    width = month / files
-    time = file * width + rng.random(count) * width
+def start_seconds(rng: np.random.Generator, of: Slice, count: int) -> np.ndarray:
+    """A file covers its slice of the days, with a late tail of up to two days."""
+    span = of.days * 86400
+    width = span / of.files
+    time = of.file * width + rng.random(count) * width
     late = rng.random(count) < 0.02
-    time = np.where(late, np.maximum(0, time - rng.random(count) * 2 * 86400), time)
-    return np.minimum(time.astype(np.int64), month - 1)
+    time = np.where(late, np.maximum(0, time - rng.random(count) * min(2 * 86400, span)), time)
+    return np.minimum(time.astype(np.int64), span - 1)
 
 
 def quantities(rng: np.random.Generator, kind: np.ndarray) -> Columns:
