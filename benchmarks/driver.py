@@ -1,20 +1,22 @@
 """The yardstick's partial tasks through the public functions, as a user would write them.
 
-    python -m benchmarks.driver --data DIR --rulebook RULEBOOK --task T1|T2|T3|T3-folded [--threads 2]
+    python -m benchmarks.driver --data DIR --rulebook RULEBOOK --task TASK [--threads 2]
 
 Conventions
 -----------
-- T1 decodes into Arrow tables; T2 goes on to dedup; T3 is `md.process`, everything in memory at the end, as the peers'
-  is; T3-folded is `md.stream`, whose batches are added up and forgotten.
+- T1, T2, T3 are `md.stream`, stopped after a stage: each batch is reduced to sums over all its columns and dropped.
+  T3 has the 19 columns that the peers have, T3-all whatever a run can give.
+- T1-table, T2-table and T3-table have everything in Arrow memory at the end, as the peers' have.
 - The same totals as the peers', under the same names. Amounts are micro-yuan.
 """
 
 from __future__ import annotations
 
 import argparse
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
 from decimal import Decimal
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.peers.stopwatch import Stopwatch  # isort: skip  (starts the clock)
 
@@ -22,69 +24,96 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 import mediation as md
+from benchmarks.fold import fold_columns
+from benchmarks.totals import modulo_word
 
-FEED = "yardstick"
-
-
-def micro(amounts) -> int:
-    """The sum of decimal amounts in micro-yuan; exact, in 128 bits."""
-    total = pc.sum(amounts).as_py()
-    return int((total or Decimal(0)).scaleb(6))
-
-
-class Task:
-    """One task over one set of files."""
-
-    def __init__(self, data: Path, rulebook: Path, threads: int):
-        self.watch = Stopwatch()
-        self.paths = sorted(map(str, data.glob("cdr_*.txt")))
-        self.threads = threads
-        self.book = md.load_rulebook(rulebook)
-        self.results: dict[str, int] = {}
-        self.watch.mark("rulebook")
-
-    def decode(self) -> pa.Table:
-        """T1."""
-        with ThreadPoolExecutor(self.threads) as executor:
-            parts = list(executor.map(lambda path: md.decode(path, self.book.feeds[FEED]), self.paths))
-        usage = pa.concat_tables([part[0] for part in parts])
-        self.results.update(valid=usage.num_rows, rejects=sum(part[1].num_rows for part in parts))
-        self.watch.mark("decode")
-        return usage
-
-    def deduplicate(self) -> None:
-        """T2."""
-        fresh, duplicates = md.deduplicate(self.decode(), self.book)
-        self.results.update(accepted=fresh.num_rows, duplicates=duplicates.num_rows)
-        self.watch.mark("deduplicate")
-
-    def process(self) -> None:
-        """T3, materialised."""
-        run = md.process(self.paths, self.book, threads=self.threads)
-        rated = run.rated
-        self.watch.mark("process")
-        self.results.update(
-            valid=rated.num_rows + run.duplicates.num_rows + run.suspended.num_rows,
-            rejects=run.rejects.num_rows,
-            duplicates=run.duplicates.num_rows,
-            accepted=rated.num_rows,
-            sum_wholesale=micro(rated["wholesale_amount"]),
-            sum_retail=micro(rated["retail_amount"]),
-        )
-        self.watch.mark("sums")
-
-    def fold(self) -> None:
-        """T3, folded: nothing is kept of a batch but its sums."""
-        accepted = wholesale = retail = 0
-        for batch in md.stream(self.paths, self.book, threads=self.threads):
-            accepted += batch.num_rows
-            wholesale += micro(batch["wholesale_amount"])
-            retail += micro(batch["retail_amount"])
-        self.results.update(accepted=accepted, sum_wholesale=wholesale, sum_retail=retail)
-        self.watch.mark("stream")
+SAME_COLUMNS = {
+    "sum_imsi": "served_imsi",
+    "sum_msisdn": "served_msisdn",
+    "sum_start_us": "start_time",
+    "sum_duration": "duration_s",
+    "sum_uplink": "uplink_bytes",
+    "sum_downlink": "downlink_bytes",
+    "sum_city": "city",
+    "bytes_apn": "apn",
+    "sum_sequence": "sequence_no",
+    "sum_charging_id": "charging_id",
+}
 
 
-TASKS = {"T1": Task.decode, "T2": Task.deduplicate, "T3": Task.process, "T3-folded": Task.fold}
+class Way(NamedTuple):
+    """How a task is done."""
+
+    through: str
+    columns: str | None = None
+    folded: bool = True
+
+
+TASKS = {
+    "T1": Way("decode"),
+    "T2": Way("deduplicate"),
+    "T3": Way("rate", "yardstick"),
+    "T3-all": Way("rate"),
+    "T1-table": Way("decode", folded=False),
+    "T2-table": Way("deduplicate", folded=False),
+    "T3-table": Way("rate", "yardstick", folded=False),
+}
+
+
+def micro(amount: Decimal) -> int:
+    """A decimal amount in micro-yuan."""
+    return int(Decimal(amount).scaleb(6))
+
+
+def rows_of(table: pa.Table | None) -> int:
+    """Rows of a table that may be absent."""
+    return 0 if table is None else table.num_rows
+
+
+def fold(stream: md.pipeline.run.Stream, way: Way) -> dict[str, int]:
+    """Nothing is kept of a batch but its sums."""
+    sums, counts = Counter(), Counter()
+    for batch in stream:
+        table = batch.table
+        sums.update(fold_columns(table))
+        counts["rows"] += table.num_rows
+        counts["count_other_party"] += table.num_rows - table["other_party"].null_count
+        counts["rejects"] += rows_of(batch.rejects)
+        counts["duplicates"] += rows_of(batch.duplicates)
+        counts["suspended"] += rows_of(batch.suspended)
+    totals = modulo_word({name: sums[column] for name, column in SAME_COLUMNS.items()})
+    totals["count_other_party"] = counts["count_other_party"]
+    if way.through == "rate":
+        totals["sum_wholesale"] = micro(sums["wholesale_amount"])
+        totals["sum_retail"] = micro(sums["retail_amount"])
+    return totals | counted(way, counts["rows"], counts["rejects"], counts["duplicates"] + counts["suspended"])
+
+
+def counted(way: Way, rows: int, rejects: int, taken_out: int) -> dict[str, int]:
+    """The totals that count records; nothing is suspended in the yardstick, or `duplicates` will differ."""
+    if way.through == "decode":
+        return {"valid": rows, "rejects": rejects}
+    return {"valid": rows + taken_out, "rejects": rejects, "duplicates": taken_out, "accepted": rows}
+
+
+def collect(stream: md.pipeline.run.Stream, way: Way) -> dict[str, int]:
+    """Everything is kept, as tables."""
+    batches = [(batch.table, batch.rejects, batch.duplicates) for batch in stream]
+    usage, rejects, duplicates = (
+        pa.concat_tables([table for table in tables if table is not None]) if any(map(rows_of, tables)) else None
+        for tables in zip(*batches, strict=True)
+    )
+    return counted(way, rows_of(usage), rows_of(rejects), rows_of(duplicates))
+
+
+def process(paths: list[str], book: md.Rulebook, way: Way, threads: int) -> dict[str, int]:
+    """A whole run in memory."""
+    run = md.process(paths, book, threads=threads, columns=way.columns)
+    amounts = {name: pc.sum(run.rated[f"{name}_amount"]).as_py() for name in ("wholesale", "retail")}
+    return {
+        **counted(way, run.rated.num_rows, run.rejects.num_rows, run.duplicates.num_rows + run.suspended.num_rows),
+        **{f"sum_{name}": micro(amount or 0) for name, amount in amounts.items()},
+    }
 
 
 def main() -> None:
@@ -95,9 +124,18 @@ def main() -> None:
     parser.add_argument("--task", required=True, choices=TASKS)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
-    task = Task(arguments.data, arguments.rulebook, arguments.threads)
-    TASKS[arguments.task](task)
-    task.watch.report("mediation", arguments.task, task.results)
+    watch, way = Stopwatch(), TASKS[arguments.task]
+    paths = sorted(map(str, arguments.data.glob("cdr_*.txt*")))
+    book = md.load_rulebook(arguments.rulebook)
+    watch.mark("rulebook")
+    if way.through == "rate" and not way.folded:
+        totals = process(paths, book, way, arguments.threads)
+    else:
+        options = {"through": way.through, "columns": way.columns, "settle": False}
+        stream = md.stream(paths, book, threads=arguments.threads, **options)
+        totals = (fold if way.folded else collect)(stream, way)
+    watch.mark("run")
+    watch.report(f"mediation {md.__version__}", arguments.task, totals)
 
 
 if __name__ == "__main__":

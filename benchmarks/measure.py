@@ -2,9 +2,9 @@
 
 Conventions
 -----------
-- CPU seconds are user and system over all threads; peak memory is the process's own, as the kernel reports it to the
-  parent that waits for it. Nothing inside the program is trusted with its own measurement.
-- A program prints one JSON object as its last line.
+- What is measured is what the kernel reports to the parent that waits (`launch`). Nothing inside the program is trusted
+  with its own measurement.
+- A program prints one JSON object as its last line, or one that fills its whole output.
 """
 
 from __future__ import annotations
@@ -14,50 +14,53 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import NamedTuple
 
-TOTALS = ("valid", "rejects", "duplicates", "accepted", "sum_wholesale", "sum_retail", "account_days")
+LAUNCH = Path(__file__).with_name("launch.py")
 
 
 class Measurement(NamedTuple):
-    """What a run cost, and what it found."""
+    """What a run cost, and what it printed or found."""
 
     wall_s: float
     cpu_s: float
     peak_bytes: int
-    totals: dict[str, int]
+    totals: dict
 
 
 class RunFailed(RuntimeError):
     """A measured program ended with an exit code or without a result."""
 
 
-def run(arguments: list[str], environment: dict[str, str] | None = None) -> tuple[float, float, int, dict]:
-    """Run a program to its end.
+def run(arguments: list[str], environment: dict[str, str] | None = None) -> Measurement:
+    """Run Python with these arguments to its end.
 
-    Returns
-    -------
-    tuple
-        Wall seconds, CPU seconds, peak bytes, and the JSON object that it printed.
+    Raises
+    ------
+    RunFailed
+        It ended with an exit code, or printed nothing.
     """
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        began = time.perf_counter()
-        process = subprocess.Popen(
-            [sys.executable, *arguments], stdout=output, stderr=errors, env={**os.environ, **(environment or {})}
+    with (
+        tempfile.TemporaryFile() as output,
+        tempfile.TemporaryFile() as errors,
+        tempfile.NamedTemporaryFile() as cost,
+    ):
+        process = subprocess.run(
+            [sys.executable, "-I", "-S", str(LAUNCH), cost.name, sys.executable, *arguments],
+            stdout=output,
+            stderr=errors,
+            env={**os.environ, **(environment or {})},
         )
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
         errors.seek(0)
         printed = output.read().decode()
         if process.returncode != 0 or not printed.strip():
             tail = errors.read().decode(errors="replace")[-2000:]
             raise RunFailed(f"{' '.join(arguments[:3])} ended with {process.returncode}\n{tail}")
+        costs = json.load(cost)
     text = printed if printed.lstrip().startswith("{\n") else printed.strip().splitlines()[-1]
-    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, json.loads(text)
+    return Measurement(**costs, totals=json.loads(text))
 
 
 def totals_of_run_json(report: dict, out: Path) -> dict[str, int]:
@@ -73,23 +76,3 @@ def totals_of_run_json(report: dict, out: Path) -> dict[str, int]:
         "sum_retail": report["retail_micro"],
         "account_days": pq.read_metadata(out / "account_day.parquet").num_rows,
     }
-
-
-def disagreements(found: dict[str, dict[str, int]], expected: dict[str, int]) -> list[str]:
-    """Every total on which the tools differ from each other or from what the generator expects.
-
-    Parameters
-    ----------
-    found : dict
-        Tool -> its totals; a task that has no such total leaves it out.
-    expected : dict
-        expected.json.
-    """
-    faults = []
-    for name in TOTALS:
-        values = {tool: totals[name] for tool, totals in found.items() if name in totals}
-        if name in expected:
-            values["expected"] = expected[name]
-        if len(set(values.values())) > 1:
-            faults.append(f"{name}: " + ", ".join(f"{tool} {value:,}" for tool, value in values.items()))
-    return faults

@@ -1,20 +1,26 @@
-"""The yardstick: data that are what they were, a rule book that loads, a comparison that notices differences."""
+"""The yardstick: data that are what they were, equal totals of every program and task, differences noticed."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
 import json
+import subprocess
+import sys
 import tomllib
 from collections import Counter
+from decimal import Decimal
 
+import pyarrow as pa
 import pytest
 
 import mediation as md
-from benchmarks import workload, yardstick_rulebook
-from benchmarks.__main__ import Bench
-from benchmarks.measure import Measurement, RunFailed, disagreements, run
-from benchmarks.report import best_peer_ratio, ratios, table
+from benchmarks import bench, machine, workload, yardstick_rulebook
+from benchmarks.data import DataSet, prepare
+from benchmarks.fold import fold_columns
+from benchmarks.measure import Measurement, RunFailed, run
+from benchmarks.report import best_peer_ratios, memory_shares, ratios, table
+from benchmarks.totals import OURS_ALONE, TASKS, disagreements, modulo_word
 from benchmarks.yardstick_events import scramble
 
 # Of 20,000 records in two files with the default seed. The published totals of every tool depend on these bytes.
@@ -104,48 +110,145 @@ def test_rule_book_is_toml_and_names_the_19_columns(rulebook):
 
 
 def test_rule_book_loads(rulebook):
-    if not hasattr(md, "load_rulebook"):
-        pytest.skip("load_rulebook is not built yet")
-    book = md.load_rulebook(rulebook)
-    assert list(book.feeds) == ["yardstick"]
+    assert list(md.load_rulebook(rulebook).feeds) == ["yardstick"]
+
+
+def test_a_day_is_a_day(tmp_path):
+    expected = workload.generate(tmp_path, 4_000, 2, processes=1, days=1)
+    lines = b"".join(path.read_bytes() for path in tmp_path.glob("cdr_*.txt")).split(b"\n")
+    days = Counter(line.split(b"|")[5][:8] for line in lines if line.count(b"|") == 13)
+    assert days[b"20260601"] > 0.99 * expected["rows"]
+    assert sum(days.values()) - days[b"20260601"] < expected["rejects"]
+    with pytest.raises(ValueError, match="days"):
+        workload.generate(tmp_path, 1000, 2, days=31)
+
+
+# ------------------------------------------------------------------------------------------ comparison
 
 
 def test_a_difference_is_noticed():
-    found = {"a": {"valid": 1, "sum_retail": 5}, "b": {"valid": 1, "sum_retail": 6}}
-    assert disagreements(found, {"valid": 1}) == ["sum_retail: a 5, b 6"]
-    assert disagreements({"a": {"valid": 2}}, {"valid": 1}) == ["valid: a 2, expected 1"]
-    assert disagreements({"a": {"valid": 1}}, {"valid": 1}) == []
+    assert disagreements("T1-table", {"a": {"valid": 1, "rejects": 5}, "b": {"valid": 1, "rejects": 6}}, {}) == [
+        "rejects: a 5, b 6"
+    ]
+    assert disagreements("T1-table", {"a": {"valid": 2, "rejects": 0}}, {"valid": 1}) == ["valid: a 2, expected 1"]
+    assert disagreements("T1-table", {"a": {"valid": 1, "rejects": 0}}, {"valid": 1}) == []
+
+
+def test_a_total_that_is_not_told_is_a_difference():
+    assert disagreements("T1-table", {"a": {"valid": 1, "rejects": 0}, "b": {"valid": 1}}, {}) == [
+        "rejects: a 0, b nothing"
+    ]
+
+
+def test_sums_are_compared_modulo_2_to_the_64th():
+    assert modulo_word({"a": (1 << 64) + 3, "b": -1, "c": None}) == {"a": 3, "b": (1 << 64) - 1, "c": 0}
+
+
+def test_every_column_is_folded():
+    columns = pa.table(
+        {
+            "number": pa.array([1, None, 3], pa.int64()),
+            "wraps": pa.array([1 << 62] * 3, pa.int64()),
+            "instant": pa.array([5, 6, None], pa.timestamp("us", tz="UTC")),
+            "day": pa.array([1, 2, 3], pa.date32()),
+            "text": pa.array(["", "ab", None]),
+            "code": pa.array(["x", "y", "y"]).dictionary_encode(),
+            "amount": pa.array([Decimal("999999999999.999999")] * 3, pa.decimal128(18, 6)),
+        }
+    )
+    halves = pa.concat_tables([columns.slice(0, 1), columns.slice(1)])
+    for given in (columns, halves):
+        found = fold_columns(given)
+        assert found.pop("wraps") % (1 << 64) == 3 << 62
+        assert found == {
+            "number": 4,
+            "instant": 11,
+            "day": 6,
+            "text": 2,
+            "code": 2,
+            "amount": Decimal("2999999999999.999997"),
+        }
+    assert set(fold_columns(columns.slice(0, 0)).values()) == {0}
+
+
+# ----------------------------------------------------------------------------------------- measurement
 
 
 def test_a_run_is_measured():
-    wall, cpu, peak, printed = run(["-c", "print('noise'); print('{\"valid\": 3}')"])
-    assert printed == {"valid": 3}
-    assert wall > 0
-    assert cpu > 0
-    assert peak > 1 << 20
+    cost = run(["-c", "print('noise'); print('{\"valid\": 3}')"])
+    assert cost.totals == {"valid": 3}
+    assert cost.wall_s > 0
+    assert cost.cpu_s > 0
+    assert cost.peak_bytes > 1 << 20
     with pytest.raises(RunFailed, match="ended with 3"):
         run(["-c", "raise SystemExit(3)"])
 
 
+def test_a_large_parent_does_not_count():
+    held = bytearray(b"x" * (300 << 20))
+    assert run(["-c", "print('{}')"]).peak_bytes < 100 << 20 < len(held)
+
+
 def test_ratios_are_formed_within_a_round():
-    def cost(seconds: float) -> Measurement:
-        return Measurement(seconds, seconds, 10**9, {})
+    def cost(seconds: float, peak: int = 10**9) -> Measurement:
+        return Measurement(seconds, seconds, peak, {})
 
     rounds = [
-        {"mediation": cost(1.0), "duckdb": cost(4.0), "polars": cost(3.0)},
-        {"mediation": cost(2.0), "duckdb": cost(8.0), "polars": cost(10.0)},
+        {"mediation": cost(1.0), "duckdb": cost(4.0), "polars": cost(3.0, 2 * 10**9)},
+        {"mediation": cost(2.0), "duckdb": cost(8.0, 4 * 10**9), "polars": cost(10.0, 2 * 10**9)},
     ]
     assert ratios(rounds, "polars") == [3.0, 5.0]
-    assert best_peer_ratio(rounds) == 3.5
-    assert best_peer_ratio([{"duckdb": cost(1.0)}]) is None
+    assert best_peer_ratios(rounds) == [3.0, 4.0]
+    assert memory_shares(rounds) == [1.0, 0.5]
+    assert best_peer_ratios([{"duckdb": cost(1.0)}]) == best_peer_ratios([{"mediation": cost(1.0)}]) == []
     printed = table({"T5": rounds}, 3_000_000)
-    assert "| T5 | polars | 6.50 | 6.50 | 0.46 | 1.00 | 4.00× (3.00–5.00) |" in printed
+    assert "| T5 | polars | 6.50 | 6.50 | 0.46 | 2.00 | 4.00× (3.00–5.00) |  |" in printed
+    assert "| T5 | mediation | 1.50 | 1.50 | 2.00 | 1.00 | 3.50× (3.00–4.00) | 0.75 |" in printed
 
 
-def test_peers_agree_with_what_is_expected(tmp_path):
+def test_the_heading_names_machine_and_versions():
+    assert machine.processor()
+    assert "load average" in machine.heading()
+    assert f"mediation {md.__version__}" in machine.heading()
+
+
+# ----------------------------------------------------------------------------------- equal totals
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    """A work folder."""
+    return tmp_path_factory.mktemp("bench")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_all_programs_find_the_same(work, task):
     pytest.importorskip("duckdb")
     pytest.importorskip("polars")
-    bench = Bench(tmp_path, 20_000, 2, workload.SEED, threads=2)
-    for task in ("T1", "T2", "T3", "T5"):
-        rounds = bench.rounds(task, ["duckdb", "polars"], 1)
-        assert set(rounds[0]) == {"duckdb", "polars"}
+    data = prepare(work, DataSet(8_000, 2))
+    (found,) = bench.in_turn(task, data, list(bench.PROGRAMS), 1, 2, work / "out")
+    assert set(found) == ({"mediation"} if task in OURS_ALONE else set(bench.PROGRAMS))
+    assert not (work / "out").exists()
+
+
+@pytest.mark.parametrize("wanted", [DataSet(8_000, 1), DataSet(8_000, 2, "gzip"), DataSet(8_000, 2, "zstd")])
+def test_other_inputs_too(work, wanted):
+    pytest.importorskip("duckdb")
+    pytest.importorskip("polars")
+    data = prepare(work, wanted)
+    bench.in_turn("T2", data, list(bench.PROGRAMS), 1, 1, work / "out")
+
+
+def test_a_wrong_total_ends_the_command(work):
+    data = prepare(work, DataSet(8_000, 2))
+    with pytest.raises(SystemExit, match="totals differ"):
+        bench.in_turn("T1", data._replace(expected={"valid": 1}), ["mediation"], 1, 1, work / "out")
+
+
+def test_the_command_prints_a_table(work):
+    options = ["--work", str(work), "--rows", "8000", "--single-file", "--rounds", "1", "--programs", "mediation"]
+    arguments = [sys.executable, "-m", "benchmarks", *options, "--threads", "1", "--tasks", "T1"]
+    done = subprocess.run(arguments, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "8,000 records, files: 1, threads: 1, rounds: 1" in done.stdout
+    assert "| T1 | mediation |" in done.stdout
