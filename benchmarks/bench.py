@@ -4,6 +4,7 @@ Conventions
 -----------
 - Programs run in turn within a round (A B C A B C …). The first total that differs ends the command: there is no
   figure without the right answer.
+- As many threads as processors: what a program starts beside its threads (to write, to add up) has no other to run on.
 """
 
 from __future__ import annotations
@@ -43,12 +44,12 @@ def measure(program: str, data: Prepared, task: str, threads: int, out: Path) ->
     """Run one program once."""
     shutil.rmtree(out, ignore_errors=True)
     if program == OURS:  # `mediation run` makes its folder itself
-        cost = run(ours(data, task, threads, out))
+        cost = run(ours(data, task, threads, out), processors=threads)
         if task in RUN_COLUMNS:
             cost = cost._replace(totals=cost.totals | totals_of_run_json(cost.totals, out))
     else:
         out.mkdir()
-        cost = run(peers(program, data, task, threads, out), {"POLARS_MAX_THREADS": str(threads)})
+        cost = run(peers(program, data, task, threads, out), {"POLARS_MAX_THREADS": str(threads)}, threads)
     shutil.rmtree(out, ignore_errors=True)
     return cost
 

@@ -33,8 +33,8 @@ class RunFailed(RuntimeError):
     """A measured program ended with an exit code or without a result."""
 
 
-def run(arguments: list[str], environment: dict[str, str] | None = None) -> Measurement:
-    """Run Python with these arguments to its end.
+def run(arguments: list[str], environment: dict[str, str] | None = None, processors: int = 0) -> Measurement:
+    """Run Python with these arguments to its end, on so many processors (0: all).
 
     Raises
     ------
@@ -47,7 +47,7 @@ def run(arguments: list[str], environment: dict[str, str] | None = None) -> Meas
         tempfile.NamedTemporaryFile() as cost,
     ):
         process = subprocess.run(
-            [sys.executable, "-I", "-S", str(LAUNCH), cost.name, sys.executable, *arguments],
+            [sys.executable, "-I", "-S", str(LAUNCH), cost.name, str(processors), sys.executable, *arguments],
             stdout=output,
             stderr=errors,
             env={**os.environ, **(environment or {})},

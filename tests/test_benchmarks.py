@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import tomllib
@@ -187,6 +188,13 @@ def test_a_run_is_measured():
 def test_a_large_parent_does_not_count():
     held = bytearray(b"x" * (300 << 20))
     assert run(["-c", "print('{}')"]).peak_bytes < 100 << 20 < len(held)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="processors cannot be chosen here")
+def test_processors_are_counted():
+    program = ["-c", "import os; print('{\"processors\": %d}' % len(os.sched_getaffinity(0)))"]
+    assert run(program, processors=1).totals == {"processors": 1}
+    assert run(program).totals == {"processors": len(os.sched_getaffinity(0))}
 
 
 def test_ratios_are_formed_within_a_round():

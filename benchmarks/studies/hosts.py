@@ -54,7 +54,8 @@ def process(made: Sample, out: Path) -> Measurement:
     shutil.rmtree(out, ignore_errors=True)
     files = sorted(map(str, (made.folder / "in").iterdir()))
     books = ["--rulebook", str(RULES), "--reference", str(made.folder / "reference")]
-    cost = run(["-m", "mediation", "run", *books, "--out", str(out), "--threads", "1", "--json", "--quiet", *files])
+    options = [*books, "--out", str(out), "--threads", "1", "--json", "--quiet"]
+    cost = run(["-m", "mediation", "run", *options, *files], processors=1)
     shutil.rmtree(out, ignore_errors=True)
     found = cost.totals["records_in"]
     if found != made.expected["records"] or not cost.totals["closes"]:
