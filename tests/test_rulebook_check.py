@@ -184,6 +184,7 @@ MUTATIONS = [
     (BOOK, "[services.voice]", 'product = "plane"\n[services.voice]', "$.product"),
     (BOOK, "[services.voice]", 'account = "served_msisdn"\n[services.voice]', "$.product"),
     (BOOK, '"voice_mt"]', '"voice_mt", "data"]', "$.services.data.record_types[0]"),
+    (BOOK, 'quantity = "duration_s"', 'quantity = "duration_s"\nunit = "min"', "$.services.voice.unit"),
     (BOOK, '"86"', '"086"', "$.numbers.cn.country_code"),
     (BOOK, '"17951"', '"1795x"', "$.numbers.cn.carrier_prefixes[0]"),
     (BOOK, "digits = 11", "digits = 99", "$.numbers.cn.national[0].digits"),
@@ -311,6 +312,7 @@ MUTATIONS = [
     ("hosts/south.toml", "payment_days = 45", "payment_days = -1", "$.payment_days"),
     ("hosts/south.toml", "payment_days = 45", "cycle = { first_day = 29 }", "$.cycle.first_day"),
     ("hosts/south.toml", "payment_days = 45", 'zone = "China"', "$.zone"),
+    ("hosts/south.toml", "payment_days = 45", 'currency = "USD"', "$.currency"),
     ("hosts/south.toml", "payment_days = 45", "rounding = { scale = 7 }", "$.rounding.scale"),
     (PLAIN, '"cn"', '"de"', "$.calendar"),
     (PLAIN, '"fri"]', '"frei"]', "$.day_types, $.day_types.work[4]"),
@@ -375,10 +377,37 @@ def test_all_faults_come_at_once(tmp_path):
     assert "did you mean north?" in str(caught.value)
 
 
+def test_a_misspelt_key_hides_no_other_fault(tmp_path):
+    """It is read as the key that is meant: what it says is checked, and so is all that depends on its file."""
+    files = {
+        BOOK: GOOD[BOOK].replace('zone = "Asia/Shanghai"', 'zoen = "Asia/Shanghai"\ncolour = "red"'),
+        PLAIN: GOOD[PLAIN]
+        .replace("calendar", "calender")
+        .replace('"cn"', '"de"')
+        .replace('"08:00", to', '"07:30", to'),
+        PRICES: GOOD[PRICES].replace("0.15,1min", "0.1234567,1min").replace("2026-06-01,1min", "2026-06-02,1min"),
+        "hosts/south.toml": "= nothing",
+    }
+    faults, warnings = check_book(write(tmp_path, {**GOOD, **files}))
+    assert sorted(places(faults)) == [
+        "hosts/south.toml: $",
+        f"{PRICES}: $.line[2].first_cost",
+        f"{PRICES}: $.line[3].from",
+        f"{PLAIN}: $.bands.work[1].from",
+        f"{PLAIN}: $.calendar",
+        f"{PLAIN}: $.calender",
+        f"{BOOK}: $.colour",
+        f"{BOOK}: $.zoen",
+    ]
+    assert "did you mean zone?" in faults[0]
+    assert warnings == []
+
+
 def test_a_broken_file_brings_no_other_fault(tmp_path):
     for file in ("hosts/north.toml", PLAIN, ALPHA, BOOK):
-        faults, _ = check_book(write(tmp_path / file.replace("/", "_"), {**GOOD, file: "= nothing"}))
+        faults, warnings = check_book(write(tmp_path / file.replace("/", "_"), {**GOOD, file: "= nothing"}))
         assert places(faults) == [f"{file}: $"]
+        assert warnings == []
 
 
 def test_two_feeds_with_one_file_name(tmp_path):

@@ -17,6 +17,7 @@ from mediation.rulebook.columns import dictionaries
 from mediation.rulebook.known import Known
 from mediation.rulebook.load import Read, read
 from mediation.rulebook.model import Book, Numbers
+from mediation.rulebook.prices import UNITS_OF
 from mediation.rulebook.zones import is_zone
 
 _FILE = "rulebook.toml"
@@ -105,6 +106,10 @@ def _check_services(known: Known, book: Book) -> None:
         known.findings.fault(_FILE, "$.services", "none; a service names its record types and what it is sold by")
     seen: dict[str, str] = {}
     for name, service in book.services.items():
+        measured = UNITS_OF[service.quantity]  # by a unit that the settlement would have to convert to
+        if service.unit and measured and service.unit != next(iter(measured)):
+            what = f"quantities are in {next(iter(measured))} and not converted; leave it out"
+            known.findings.fault(_FILE, f"$.services.{name}.unit", what)
         for place, record_type in enumerate(service.record_types):
             path = f"$.services.{name}.record_types[{place}]"
             if not record_type:

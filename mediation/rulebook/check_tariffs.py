@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from mediation.rulebook.columns import ANY, tariff_bands, tariff_zones
 from mediation.rulebook.instants import OPEN_FROM_US, minute_of_day, validity_us
@@ -58,8 +58,10 @@ class _TariffCheck:
             self.fault("$.zone", f"no time zone {tariff.zone!r} in tzdata; write an IANA name such as Asia/Shanghai")
         book = known.result.book
         if tariff.currency is not None and book is not None and tariff.currency != book.currency:
-            what = f"{tariff.currency}, and the book's is {book.currency}; amounts are not converted"
-            known.findings.warning(self.file, "$.currency", what)
+            what = (
+                f"{tariff.currency}, and the book's is {book.currency}; amounts are not converted, and margin needs one"
+            )
+            self.fault("$.currency", what)
         if not 1 <= tariff.cycle.first_day <= 28:
             self.fault("$.cycle.first_day", "1 to 28")
         if not 0 <= tariff.rounding.scale <= 6:
@@ -204,9 +206,7 @@ def _check_calendars(known: Known) -> None:
             known.findings.fault(table.file, f"{table.path(index)}.date", what)
         if not row.day_type:
             known.findings.fault(table.file, f"{table.path(index)}.day_type", "empty")
-    tariffs = [*known.result.hosts.values(), *known.result.products.values()]
-    for name in sorted({row.calendar for row in table.rows} - {tariff.calendar for tariff in tariffs}):
-        known.findings.warning(table.file, "$", f"no tariff uses the calendar {name}")
+    _warn_of_idle(known, table, "calendar", {row.calendar for row in table.rows}, lambda tariff: [tariff.calendar])
 
 
 def _check_zones(known: Known) -> None:
@@ -230,10 +230,18 @@ def _check_zones(known: Known) -> None:
         for earlier, later in _overlapping(spans):
             what = f"the same prefix of {name} as {table.path(earlier)}, in force at the same time"
             known.findings.fault(table.file, f"{table.path(later)}.prefix", what)
-    tariffs = [*known.result.hosts.values(), *known.result.products.values()]
-    used = {rule.set for tariff in tariffs for rule in tariff.zones.values()}
-    for name in sorted({row.zone_set for row in table.rows} - used):
-        known.findings.warning(table.file, "$", f"no tariff uses the zone set {name}")
+    sets = {row.zone_set for row in table.rows}
+    _warn_of_idle(known, table, "zone set", sets, lambda tariff: [rule.set for rule in tariff.zones.values()])
+
+
+def _warn_of_idle(known: Known, table: TableRows, noun: str, names: set[str], used_by: Callable) -> None:
+    """Warn of names that no tariff uses; a tariff that could not be read may yet use them."""
+    result = known.result
+    if result.broken["hosts"] or result.broken["products"]:
+        return
+    used = {name for tariff in (*result.hosts.values(), *result.products.values()) for name in used_by(tariff)}
+    for name in sorted(names - used):
+        known.findings.warning(table.file, "$", f"no tariff uses the {noun} {name}")
 
 
 class _PriceCheck:

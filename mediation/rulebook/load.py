@@ -4,8 +4,8 @@ Conventions
 -----------
 - TOML for structure; each long table as NAME.csv (UTF-8, a header line) or NAME.parquet, never both.
 - The name of a feed, host or product is its file's name without `.toml`.
-- Nothing is checked here against anything else: that is `check.py`. A file with a fault is left out of what was read,
-  but its name is remembered, so that one fault does not bring others with it.
+- Nothing is checked here against anything else: that is `check.py`. A file with a fault in a value is left out of what
+  was read, but its name is remembered, so that one fault does not bring others with it.
 - A date column of a Parquet table is read as the text that a CSV file would hold.
 """
 

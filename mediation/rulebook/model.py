@@ -5,7 +5,7 @@ Conventions
 - One struct per TOML table; an unknown key is an error. `valid_from` and `valid_to` are written `from` and `to` in the
   files and are half-open: `[from, to)`.
 - Units are declared, never guessed. Money is decimal text in the files and integers after compiling.
-- Cross-references and overlaps are `check.py`'s business, flat arrays are `compile.py`'s.
+- Cross-references and overlaps are `check.py`'s business, flat arrays are those of `rates.py`.
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ class Tariff(Declared, frozen=True, kw_only=True):
     """How one side (a product, or a host's wholesale agreement) prices an event; the prices stand in prices.csv."""
 
     zone: str | None = None  # IANA time zone of its bands, days and cycles; default: the home zone
-    currency: str | None = None  # default: the book's
+    currency: str | None = None  # default, and so far the only one: the book's
     calendar: str | None = None  # of calendars.csv: its dates override the weekdays
     day_types: dict[str, list[str]] = {}  # day type -> weekdays mon … sun; all days are "any" when empty
     bands: dict[str, list[Band]] = {}  # day type -> bands that cover the day; all day is "any" when empty
@@ -258,7 +258,7 @@ class Service(Declared, frozen=True, kw_only=True):
 
     record_types: list[str]
     quantity: Quantity
-    unit: str = ""  # of the rated quantity, as the settlement shows it; default s, B or 1
+    unit: str = ""  # what the settlement calls a unit of the rated quantity; s or B for durations and volumes
 
 
 class NationalNumber(Declared, frozen=True, kw_only=True):

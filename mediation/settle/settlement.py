@@ -35,7 +35,7 @@ class Settlement:
     Parameters
     ----------
     book : Rulebook
-        Names the service and unit of every record type and the currency of every host.
+        Names the service and unit of every record type, and the currency.
     """
 
     def __init__(self, book):
@@ -47,7 +47,6 @@ class Settlement:
             for record_type in service.record_types
         }
         self._currency = declared.book.currency
-        self._currencies = {name: host.currency or self._currency for name, host in declared.hosts.items()}
 
     def add(self, usage: Batch, rated_rows: Batch | None, rated: Batch) -> None:
         """Add a rated batch; see `SettlementFold.add`. Threads may call this at the same time."""
@@ -75,7 +74,7 @@ class Settlement:
             "city": None if city is None else str(city),
             "rate_class": None if zone is None and band is None else f"{zone or ''}/{band or ''}",
             "tariff_version": version,
-            "currency": self._currencies.get(host, self._currency),
+            "currency": self._currency,
             "records": records,
             "quantity": quantity,
             "unit": unit,
