@@ -6,13 +6,18 @@ Conventions
   certificate that does not close, 73 cannot create, 75 temporary, 78 bad rule book.
 - An error is one message on stderr, without a traceback and without a field's value.
 - Beyond the declared limits OUT is there, so that the exceptions can be looked at, and the exit code says so.
+- SIGTERM and SIGHUP end a command as ^C does: cleanly, with nothing published. A reader of stdout that goes away
+  (`| head`) changes neither what was done nor the exit code.
 - What a command needs is imported when it runs: `--help` is quick.
 """
 
 from __future__ import annotations
 
 import json as jsons
+import os
+import signal
 import sys
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +25,7 @@ import click
 
 USAGE, TEMPORARY = 64, 75
 MICRO = 1_000_000
+MOST_LISTED = 5  # refused files
 
 
 class Command(click.Group):
@@ -30,25 +36,51 @@ class Command(click.Group):
 
         extra["standalone_mode"] = False
         try:
-            result = super().main(args, prog_name or "mediation", **extra)
+            with ended_by_signals():
+                result = super().main(args, prog_name or "mediation", **extra)
             sys.exit(result if isinstance(result, int) else 0)
         except click.ClickException as error:
             error.show()
             sys.exit(USAGE)
-        except click.exceptions.Abort:
-            fail("stopped", TEMPORARY)
-        except KeyboardInterrupt:
-            fail("stopped", TEMPORARY)
+        except (click.exceptions.Abort, KeyboardInterrupt):
+            fail("stopped before the end; nothing was published", TEMPORARY)
         except MediationError as error:
             fail(str(error), error.exit_code)
         except OSError as error:
             fail(f"{error.filename or 'I/O'}: {error.strerror or error}", TEMPORARY)
 
 
+@contextmanager
+def ended_by_signals():
+    """SIGTERM and SIGHUP become KeyboardInterrupt, unless somebody else has decided on them (nohup)."""
+
+    def stop(number, frame):
+        raise KeyboardInterrupt
+
+    ours = []
+    if threading.current_thread() is threading.main_thread():
+        ours = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is signal.SIG_DFL]
+    for each in ours:
+        signal.signal(each, stop)
+    try:
+        yield
+    finally:
+        for each in ours:
+            signal.signal(each, signal.SIG_DFL)
+
+
 def fail(message: str, code: int) -> None:
     """Print one message and end."""
     click.echo(f"mediation: {message}", err=True)
     sys.exit(code)
+
+
+def say(text: str, nl: bool = True) -> None:
+    """Print on stdout, as long as somebody reads it."""
+    try:
+        click.echo(text, nl=nl)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
@@ -96,26 +128,32 @@ def run(rulebook, reference, out, threads, columns, as_json, quiet, files):
     with progress(quiet or as_json) as update:
         result = write(files, book, out, threads=threads, columns=columns, on_progress=update)
     if as_json:
-        click.echo(jsons.dumps(result))
+        say(jsons.dumps(result))
     elif not quiet:
         print_totals(result)
-        click.echo(f"written to {out}")
+        say(f"written to {out}")
     return beyond_limits(book, result)
 
 
 def beyond_limits(book, result) -> int:
     """0, or 65 when the run's data are worse than the rule book allows."""
-    from mediation.errors import BadDataError
+    from mediation.errors import EXPLANATIONS, BadDataError
 
     limits, faults = book.declared.book.limits, []
     if result["files_refused"] > limits.max_refused_files:
-        codes = sorted({f"{source['name']} ({source['refused']})" for source in result["sources"] if source["refused"]})
-        faults.append(f"{result['files_refused']} files refused: {', '.join(codes[:5])}")
+        refused = [source for source in result["sources"] if source["refused"]]
+        listed = [
+            f"\n  {source['name']}: {source['refused']}: {source['detail'] or EXPLANATIONS[source['refused']]}"
+            for source in refused[:MOST_LISTED]
+        ]
+        more = f"\n  and {len(refused) - MOST_LISTED} more, in run.json" if len(refused) > MOST_LISTED else ""
+        faults.append(f"files refused: {len(refused)}, allowed: {limits.max_refused_files}{''.join(listed)}{more}")
     share = result["rejected"] / max(result["records_in"], 1)
     if share > limits.max_reject_share:
-        faults.append(f"{result['rejected']:,} of {result['records_in']:,} records rejected")
+        counts = f"{result['rejected']:,} of {result['records_in']:,}"
+        faults.append(f"records rejected: {counts}, allowed: a share of {limits.max_reject_share}; see rejects/")
     for fault in faults:
-        click.echo(f"mediation: more bad data than the rule book allows: {fault}", err=True)
+        click.echo(f"mediation: more bad data than the rule book allows; {fault}", err=True)
     return BadDataError.exit_code if faults else 0
 
 
@@ -135,10 +173,8 @@ def check(rulebook, reference, quiet):
         raise RulebookError(faults)
     book = load_rulebook(rulebook, reference)
     if not quiet:
-        click.echo(
-            f"{book.declared.book.name}: sound; {len(book.feeds)} feeds, {len(book.declared.hosts)} hosts, ", nl=False
-        )
-        click.echo(f"{len(book.declared.products)} products; hash {book.hash}")
+        say(f"{book.declared.book.name}: sound; {len(book.feeds)} feeds, {len(book.declared.hosts)} hosts, ", nl=False)
+        say(f"{len(book.declared.products)} products; hash {book.hash}")
 
 
 @main.command()
@@ -162,9 +198,9 @@ def generate(out, date, feeds, as_json, quiet, **options):
     must_be_new(out)
     expected = make(out, date=date.date(), feeds=list(feeds) or None, **options)
     if as_json:
-        click.echo(jsons.dumps(expected))
+        say(jsons.dumps(expected))
     elif not quiet:
-        click.echo(f"{expected['records']:,} records, {expected['bytes_in']:,} bytes in {out}")
+        say(f"{expected['records']:,} records, {expected['bytes_in']:,} bytes in {out}")
 
 
 def must_be_new(out: Path) -> None:
@@ -198,7 +234,7 @@ def demo(out, records, seed, threads, as_json, quiet):
     must_be_new(out)
     talking = not quiet and not as_json
     if talking:
-        click.echo(f"making {records:,} records of a day in {out}")
+        say(f"making {records:,} records of a day in {out}")
     rules = Path(mediation.sample.__file__).parent / "rulebook"
     make(out, records=records, seed=seed)
     book = load_rulebook(rules, out / "reference")
@@ -206,11 +242,11 @@ def demo(out, records, seed, threads, as_json, quiet):
     with progress(not talking) as update:
         result = write(files, book, out / "out", threads=threads, on_progress=update)
     if as_json:
-        click.echo(jsons.dumps(result))
+        say(jsons.dumps(result))
     elif talking:
         print_settlement(out / "out" / "settlement.csv")
         print_totals(result)
-        click.echo(f"Parquet, settlement.csv and run.json are in {out / 'out'}")
+        say(f"Parquet, settlement.csv and run.json are in {out / 'out'}")
     return beyond_limits(book, result)
 
 
@@ -226,37 +262,35 @@ def print_settlement(path: Path) -> None:
             line = sums.setdefault((row["host"], row["service"], row["currency"]), [Decimal(0)] * len(measures))
             for place, name in enumerate(measures):
                 line[place] += Decimal(row[name] or 0)
-    click.echo(
-        f"\n{'host':<10}{'service':<10}{'records':>12}{'host charge':>16}{'wholesale':>16}{'retail':>16}{'margin':>16}"
-    )
+    say(f"\n{'host':<10}{'service':<10}{'records':>12}{'host charge':>16}{'wholesale':>16}{'retail':>16}{'margin':>16}")
     for (host, service, currency), line in sorted(sums.items()):
         amounts = "".join(f"{amount:>16,.2f}" for amount in line[1:])
-        click.echo(f"{host:<10}{service:<10}{int(line[0]):>12,}{amounts} {currency}")
+        say(f"{host:<10}{service:<10}{int(line[0]):>12,}{amounts} {currency}")
 
 
 def print_totals(result: dict) -> None:
     """Totals, exceptions, certificate and throughput."""
     retail, wholesale = result["retail_micro"], result["wholesale_micro"]
     margin = retail - wholesale
-    click.echo(f"\nretail {money(retail)}   wholesale {money(wholesale)}   margin {money(margin)}")
-    click.echo("\nexceptions by code")
+    say(f"\nretail {money(retail)}   wholesale {money(wholesale)}   margin {money(margin)}")
+    say("\nexceptions by code")
     for kind, codes in result["exceptions"].items():
         for code, count in codes.items():
-            click.echo(f"  {kind:<12}{code:<28}{count:>12,}")
+            say(f"  {kind:<12}{code:<28}{count:>12,}")
     for source in result["sources"]:
         if source["refused"]:
-            click.echo(f"  {'refused':<12}{source['refused']:<28}{source['name']}")
-    click.echo("\ncertificate")
+            say(f"  {'refused':<12}{source['refused']:<28}{source['name']}")
+    say("\ncertificate")
     into = ("records_in", "held_before", "recycled")
     out_of = ("rated", "rejected", "suspended", "duplicates", "merged", "filtered", "written_off", "held_after")
-    click.echo("  " + " + ".join(f"{name} {result[name]:,}" for name in into))
-    click.echo("    = " + " + ".join(f"{name} {result[name]:,}" for name in out_of if result[name] or name == "rated"))
+    say("  " + " + ".join(f"{name} {result[name]:,}" for name in into))
+    say("    = " + " + ".join(f"{name} {result[name]:,}" for name in out_of if result[name] or name == "rated"))
     classes = ", ".join(f"{name} {count:,}" for name, count in result["bytes"].items() if count)
-    click.echo(f"  bytes {result['bytes_in']:,} = {classes}")
-    click.echo(f"  {'closes' if result['closes'] else 'DOES NOT CLOSE'}; digest {result['digest']}")
+    say(f"  bytes {result['bytes_in']:,} = {classes}")
+    say(f"  {'closes' if result['closes'] else 'DOES NOT CLOSE'}; digest {result['digest']}")
     rate = result["records_in"] / max(result["wall_s"], 1e-9)
-    click.echo(f"\n{result['records_in']:,} records in {result['wall_s']:.2f} s: {rate:,.0f} a second, ", nl=False)
-    click.echo(f"{result['threads']} threads, {result['peak_rss_bytes'] / 2**20:,.0f} MiB")
+    say(f"\n{result['records_in']:,} records in {result['wall_s']:.2f} s: {rate:,.0f} a second, ", nl=False)
+    say(f"{result['threads']} threads, {result['peak_rss_bytes'] / 2**20:,.0f} MiB")
 
 
 def money(micro: int) -> str:

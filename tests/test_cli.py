@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -102,6 +103,8 @@ def test_quiet_is_quiet_and_no_subscriber_number_is_shown(day, tmp_path):
         (["check", "{tmp}"], 78),
         (["check", BOOK], 0),
         (["generate", "--out", "{tmp}"], 73),
+        (["generate", "--out", "{tmp}/out", "--feed", "nonsense"], 64),
+        (["generate", "--out", "{tmp}/out", "--records", "3"], 64),
         (["--help"], 0),
     ],
 )
@@ -116,6 +119,46 @@ def test_exit_codes(day, tmp_path, arguments, code):
     assert result.exit_code == code, result.output
     assert "Traceback" not in result.output
     assert not (tmp_path / "out").exists()
+
+
+def test_what_was_refused_is_explained(day, tmp_path):
+    cut = tmp_path / "cmcc-usage-20260601-0001.csv.gz"
+    cut.write_bytes((day[0] / "in" / cut.name).read_bytes()[:2_000])
+    result = call(*run_options(day, tmp_path / "out"), cut, *sorted((day[0] / "in").glob("CUCC*")))
+    assert result.exit_code == 65
+    assert f"{cut.name}: damaged_compression: " in result.stderr
+    assert "files refused: 1, allowed: 0" in result.stderr
+
+
+def spoken_in(folder, day):
+    command = [
+        sys.executable,
+        "-m",
+        "mediation",
+        *map(str, run_options(day, "out")),
+        *sorted((day[0] / "in").iterdir()),
+    ]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_a_run_that_is_stopped_publishes_nothing(day, tmp_path, number):
+    running = spoken_in(tmp_path, day)
+    while not list(tmp_path.glob(".out.*/*")) and running.poll() is None:
+        time.sleep(0.002)
+    running.send_signal(number)
+    stderr = running.communicate()[1].decode()
+    assert running.returncode == (-number if number == signal.SIGKILL else 75)
+    assert "Traceback" not in stderr
+    assert not (tmp_path / "out").exists()
+    assert number == signal.SIGKILL or list(tmp_path.iterdir()) == []
+
+
+def test_a_reader_that_goes_away_changes_nothing(day, tmp_path):
+    running = spoken_in(tmp_path, day)
+    running.stdout.close()
+    assert (running.stderr.read(), running.wait()) == (b"", 0)
+    assert (tmp_path / "out" / "run.json").exists()
 
 
 def test_demo_shows_a_settled_day(tmp_path):

@@ -192,6 +192,16 @@ def test_duplicates_are_those_that_plain_python_finds(sample):
                 assert found == ("duplicate", verdict, *first[:2])
 
 
+def test_nothing_is_left_of_what_failed(tmp_path, monkeypatch):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("mediation.sample.generate._settle_truth", full)
+    with pytest.raises(OSError, match="No space"):
+        generate(tmp_path / "market", records=6_000, processes=1)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_too_few_records_are_refused(tmp_path):
     with pytest.raises(UsageError):
         generate(tmp_path / "few", records=10)

@@ -31,6 +31,7 @@ class Listed(NamedTuple):
     date: dt.date | None
     sequence: int | None
     code: str | None  # it is refused by its name
+    detail: str
     file_bytes: int
 
 
@@ -57,9 +58,9 @@ def _matched(path: Path, book: Any) -> tuple:
     try:
         feed = book.feed_of(path)
     except SourceRefused as refusal:
-        return None, None, None, refusal.code
+        return None, None, None, refusal.code, refusal.detail
     found = feed.template.match(path.name)
-    return feed.name, found.date, found.sequence, None
+    return feed.name, found.date, found.sequence, None, ""
 
 
 def list_sources(paths: Iterable[str | os.PathLike], book: Any) -> list[Listed]:
@@ -93,7 +94,7 @@ def list_sources(paths: Iterable[str | os.PathLike], book: Any) -> list[Listed]:
     same_name = Counter(path.name for path in files)
 
     def order(entry: tuple) -> tuple:
-        path, feed, date, sequence, _ = entry
+        path, feed, date, sequence, *_ = entry
         content = file_hash(path) if same_name[path.name] > 1 else ""
         return feed or "", date or dt.date.min, -1 if sequence is None else sequence, path.name, content
 

@@ -260,7 +260,7 @@ class Engine:
             self.states.append(state)
             try:
                 if entry.code is not None:
-                    raise SourceRefused(entry.code)
+                    raise SourceRefused(entry.code, entry.detail)
                 feed = self.book.feeds[entry.feed]
                 state.layout = decoding.layout_of(feed, entry.date)
                 with Source(entry.path, feed, state.layout, feed.declared.limits) as source:

@@ -8,12 +8,14 @@ Conventions
 -----------
 - Deterministic in (rule book, records, seed, date, days, files, subscribers, faults), whatever the number of processes.
 - The layouts are the rule book's own, so that the files and the book cannot drift apart.
+- The folders are there whole or not at all.
 - Memory is a few pieces per process and the fates of one file. A fate is known before anything is decoded; the money is
   not in the truth: it is what the rating is tested for.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import multiprocessing
 import shutil
@@ -25,6 +27,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mediation import errors
 from mediation.rulebook.model import Declarations
 from mediation.sample import market, plan, spoil
 from mediation.sample.columns import VARIES, Writer
@@ -34,6 +37,7 @@ from mediation.sample.render import control_sums, envelope, render
 from mediation.sample.rows import splice
 from mediation.sample.truth import RATED, RECORD, REJECTED, SUSPENDED, TruthWriter, Written, resolve
 
+FOLDERS = ("in", "reference", "truth")
 MALFORMED_EVERY = 500
 LATER_CODES = ["unknown_number", "number_not_owned", "unknown_destination"]
 
@@ -327,10 +331,30 @@ def generate(
     -------
     dict
         What truth/expected.json holds.
+
+    Raises
+    ------
+    UsageError
+        A feed that the rule book does not have, or too few records.
+    OutputError
+        `out` is not empty. Whatever fails, nothing is left behind.
     """
     setting = _setting_of(Path(out), records, seed, date, days, files, subscribers, feeds, rulebook, faults)
-    for folder in ("in", "reference", "truth"):
-        (setting.out / folder).mkdir(parents=True, exist_ok=False)
+    if setting.out.exists() and any(setting.out.iterdir()):
+        raise errors.OutputError(f"{out} exists: choose another folder, or move it away")
+    try:
+        return _write_all(setting, processes)
+    except BaseException:
+        for folder in FOLDERS:
+            shutil.rmtree(setting.out / folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # something else is in it
+            setting.out.rmdir()
+        raise
+
+
+def _write_all(setting: Setting, processes: int) -> dict:
+    for folder in FOLDERS:
+        (setting.out / folder).mkdir(parents=True)
     everybody = [population(setting, host) for host in sorted(setting.declared.hosts)]
     write_subscriptions(setting.out / "reference" / "subscriptions.csv", everybody)
     numbers = range(len(setting.sources))
@@ -346,11 +370,13 @@ def generate(
 
 
 def _setting_of(out, records, seed, date, days, files, subscribers, feeds, rulebook, faults) -> Setting:
-    from mediation import errors
     from mediation.rulebook import load_rulebook
 
     declared = load_rulebook(rulebook or Path(__file__).parent / "rulebook").declared
-    names = sorted(feeds or declared.feeds)
+    names = sorted(set(feeds or declared.feeds))
+    strange = [name for name in names if name not in declared.feeds]
+    if strange:
+        raise errors.UsageError(f"no feed {', '.join(strange)}; there are: {', '.join(sorted(declared.feeds))}")
     if records < 2_000 * len(names):
         raise errors.UsageError(f"records: at least 2000 for each of {len(names)} feeds")
     shares = [market.carriage(declared, name).share for name in names]
