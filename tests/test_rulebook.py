@@ -8,12 +8,12 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+from good_book import ALPHA, BOOK, GOOD, PLAIN, PRICES, changed, places, write
 
 from mediation import schema
 from mediation.decode.layout import layout_of
 from mediation.errors import RulebookError, SourceRefused, UsageError
 from mediation.rulebook import load_rulebook
-from tests.test_rulebook_check import ALPHA, BOOK, GOOD, PLAIN, PRICES, changed, places, write
 
 NUMBER = "8613800000001"
 SUBSCRIPTIONS = f"""\

@@ -12,7 +12,7 @@ import datetime as dt
 from collections.abc import Iterator
 from itertools import pairwise
 
-from mediation.rulebook.check_fields import FieldCheck, units_of
+from mediation.rulebook.check_fields import FieldCheck, LayoutPlace, units_of
 from mediation.rulebook.columns import (
     KIND_OF_FIELD,
     feed_columns,
@@ -107,7 +107,7 @@ class FeedCheck:
         for index, layout in enumerate(feed.layout):
             if layout.valid_to is not None and layout.valid_to <= layout.valid_from:
                 self.fault(f"$.layout[{index}].to", "not after from")
-            LayoutCheck(self, index, layout, template).check()
+            LayoutCheck(LayoutPlace(known, self.file, f"$.layout[{index}]", feed, layout), template).check()
         for first, second in spans_overlap([(each.valid_from, each.valid_to) for each in feed.layout]):
             self.fault(
                 f"$.layout[{second}].from", f"in force at the same time as $.layout[{first}]; end that one with to"
@@ -191,12 +191,9 @@ class FeedCheck:
 class LayoutCheck:
     """The checks of one layout."""
 
-    def __init__(self, of: FeedCheck, index: int, layout: Layout, template: NameTemplate | None):
-        self.of, self.layout, self.template, self.path = of, layout, template, f"$.layout[{index}]"
-        self.known, self.file, self.feed = of.known, of.file, of.feed
-
-    def fault(self, path: str, what: str) -> None:
-        self.known.findings.fault(self.file, self.path + path, what)
+    def __init__(self, at: LayoutPlace, template: NameTemplate | None):
+        self.at, self.template, self.fault = at, template, at.fault
+        self.known, self.file, self.path, self.feed, self.layout = at
 
     def check(self) -> None:
         """Add every fault of the layout."""
@@ -213,7 +210,7 @@ class LayoutCheck:
             self.fault(".max_record_bytes", f"1 to {MOST_RECORD_BYTES}")
         seen: dict[str, int] = {}
         for place, field in enumerate(layout.field):
-            FieldCheck(self, place, field).check()
+            FieldCheck(self.at, place, field).check()
             if field.column is not None and field.type != "ignored":
                 before = seen.setdefault(field.column, place)
                 if before != place:

@@ -9,7 +9,7 @@ Conventions
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 from mediation.rulebook.columns import (
     FIELD_TYPES,
@@ -19,12 +19,9 @@ from mediation.rulebook.columns import (
     reserved_names,
     usage_kinds,
 )
-from mediation.rulebook.known import suggestion
-from mediation.rulebook.model import Field
+from mediation.rulebook.known import Known, suggestion
+from mediation.rulebook.model import Feed, Field, Layout
 from mediation.rulebook.zones import is_zone
-
-if TYPE_CHECKING:
-    from mediation.rulebook.check_feeds import LayoutCheck
 
 MOST_VALUE_BYTES = 16  # of an enumeration's raw value
 MOST_DECIMALS = {"yuan": 6, "fen": 4, "micro": 0, "1": 6}
@@ -61,10 +58,23 @@ def units_of(column: str, kind: str) -> tuple[str, ...]:
     return UNITS_OF_COLUMN.get(column) or UNITS_OF_KIND.get(kind, ("1",))
 
 
+class LayoutPlace(NamedTuple):
+    """A layout, and where it stands in which file."""
+
+    known: Known
+    file: str
+    path: str
+    feed: Feed
+    layout: Layout
+
+    def fault(self, path: str, what: str) -> None:
+        self.known.findings.fault(self.file, self.path + path, what)
+
+
 class FieldCheck:
     """The checks of one field."""
 
-    def __init__(self, of: LayoutCheck, place: int, field: Field):
+    def __init__(self, of: LayoutPlace, place: int, field: Field):
         self.of, self.field, self.path = of, field, f".field[{place}]"
         self.known = of.known
 
