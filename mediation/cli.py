@@ -262,10 +262,10 @@ def print_settlement(path: Path) -> None:
             line = sums.setdefault((row["host"], row["service"], row["currency"]), [Decimal(0)] * len(measures))
             for place, name in enumerate(measures):
                 line[place] += Decimal(row[name] or 0)
-    say(f"\n{'host':<10}{'service':<10}{'records':>12}{'host charge':>16}{'wholesale':>16}{'retail':>16}{'margin':>16}")
+    say(f"\n{'host':<10}{'service':<14}{'records':>12}{'host charge':>16}{'wholesale':>16}{'retail':>16}{'margin':>16}")
     for (host, service, currency), line in sorted(sums.items()):
         amounts = "".join(f"{amount:>16,.2f}" for amount in line[1:])
-        say(f"{host:<10}{service:<10}{int(line[0]):>12,}{amounts} {currency}")
+        say(f"{host:<10}{service:<14}{int(line[0]):>12,}{amounts} {currency}")
 
 
 def print_totals(result: dict) -> None:

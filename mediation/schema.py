@@ -124,7 +124,6 @@ SETTLEMENT: dict[str, pa.DataType] = {
     "cycle": pa.date32(),  # the host's
     "host": pa.utf8(),
     "service": pa.utf8(),
-    "record_type": pa.utf8(),
     "city": pa.utf8(),
     "rate_class": pa.utf8(),  # wholesale zone/time band
     "tariff_version": pa.utf8(),

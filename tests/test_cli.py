@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from click.testing import CliRunner
 
 import mediation.sample
 from mediation.cli import main, money
+from mediation.native._status import simd_levels
 
 BOOK = str(Path(mediation.sample.__file__).parent / "rulebook")
 
@@ -49,6 +51,8 @@ def test_run_prints_what_run_json_holds(day, tmp_path):
 
 
 KEYS = [
+    "version",
+    "tzdata",
     "records_in",
     "held_before",
     "recycled",
@@ -128,6 +132,31 @@ def test_what_was_refused_is_explained(day, tmp_path):
     assert result.exit_code == 65
     assert f"{cut.name}: damaged_compression: " in result.stderr
     assert "files refused: 1, allowed: 0" in result.stderr
+
+
+@pytest.mark.parametrize("level", simd_levels())
+def test_neither_the_instruction_set_nor_the_hash_seed_is_in_the_digest(day, tmp_path, level):
+    results = []
+    for out, threads, settings in (
+        ("plain", 2, {}),
+        ("forced", 1, {"MEDIATION_SIMD": level, "PYTHONHASHSEED": str(len(level))}),
+    ):
+        files = sorted((day[0] / "in").iterdir(), reverse=out == "forced")
+        command = [*run_options(day, tmp_path / out), "--threads", threads, "--json", *files]
+        command = [sys.executable, "-m", "mediation", *map(str, command)]
+        done = subprocess.run(command, env={**os.environ, **settings}, capture_output=True, text=True, check=True)
+        results.append(json.loads(done.stdout))
+    plain, forced = results
+    assert forced["simd"] == level
+    assert forced["digest"] == plain["digest"]
+    assert (tmp_path / "forced/settlement.csv").read_bytes() == (tmp_path / "plain/settlement.csv").read_bytes()
+
+
+def test_an_instruction_set_that_nobody_has_is_a_usage_error(day, tmp_path):
+    command = [*run_options(day, tmp_path / "out"), min((day[0] / "in").iterdir())]
+    command = [sys.executable, "-m", "mediation", *map(str, command)]
+    done = subprocess.run(command, env={**os.environ, "MEDIATION_SIMD": "mmx"}, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (64, 1)
 
 
 def spoken_in(folder, day):

@@ -27,12 +27,13 @@ from tests.naive import settle as naive
 
 DICTIONARIES = {
     "host": ["CMCC", "CUCC", "=cmd"],
-    "record_type": ["voice_mo", "data"],
+    "record_type": ["voice_mo", "data", "voice_mt"],
     "city": ["", "0371", "西安"],
     "wholesale_zone": ["all", "far"],
     "wholesale_time_band": ["any", "night"],
     "wholesale_tariff_version": ["2026-01-01", "v2"],
 }
+SERVICES = {"voice_mo": "voice", "voice_mt": "voice", "data": "data"}
 USAGE = ("start_time", "record_type", "host", "host_charge_amount")
 RATED = (
     "account_id",
@@ -70,7 +71,7 @@ rows_of = st.fixed_dictionaries(
 
 def book_of():
     services = {
-        "voice": Service(record_types=["voice_mo"], quantity="duration_s", unit="s"),
+        "voice": Service(record_types=["voice_mo", "voice_mt"], quantity="duration_s", unit="s"),
         "data": Service(record_types=["data"], quantity="volume_bytes"),
     }
     book = Book(name="t", zone="Asia/Shanghai", services=services)
@@ -149,21 +150,20 @@ def test_settlement_lines_are_those_of_the_naive_twin(rows, cuts, skip):
     settlement = Settlement(book_of())
     for piece in pieces(rows, cuts, skip):
         settlement.add(*piece)
-    wanted = naive.settlement_lines([row for place, row in enumerate(rows) if place not in skip])
+    wanted = naive.settlement_lines([row for place, row in enumerate(rows) if place not in skip], SERVICES)
     table = settlement.table()
     assert table.schema == schema.schema(schema.SETTLEMENT)
     assert table.num_rows == len(wanted)
     epoch = dt.date(1970, 1, 1)
     for row in table.to_pylist():
         zone, _, band = row["rate_class"].partition("/")
-        key = ((row["cycle"] - epoch).days, row["host"], row["record_type"], row["city"], zone or None, band)
+        key = ((row["cycle"] - epoch).days, row["host"], row["service"], row["city"], zone or None, band)
         records, quantity, charge, wholesale, retail = wanted.pop((*key, row["tariff_version"]))
         assert (row["records"], row["quantity"]) == (records, quantity)
         assert micro(row["host_charge_amount"]) == charge
         assert (micro(row["wholesale_amount"]), micro(row["retail_amount"])) == (wholesale, retail)
         assert micro(row["margin_amount"]) == retail - wholesale
-        service = {"voice_mo": ("voice", "s"), "data": ("data", "B")}[row["record_type"]]
-        assert (row["service"], row["unit"]) == service
+        assert row["unit"] == {"voice": "s", "data": "B"}[row["service"]]
         assert row["currency"] == "CNY"
 
 
@@ -217,7 +217,7 @@ def test_threads_fold_to_the_same_tables(threads, collide):
     days._fold = fold
     rated = [row for place, row in enumerate(rows) if place % 11]
     assert account_day_rows(days.table()) == naive.account_days(rated, zone_table("Asia/Shanghai"))
-    lines = naive.settlement_lines(rated)
+    lines = naive.settlement_lines(rated, SERVICES)
     table = settlement.table()
     assert table.num_rows == len(lines)
     assert sum(table["quantity"].to_pylist()) == sum(line[1] for line in lines.values())
@@ -280,6 +280,12 @@ def test_an_account_day_beyond_int64_raises():
     assert micro(settlement.table()["retail_amount"][0].as_py()) == LARGEST * 10_000
 
 
+COLUMNS = [
+    *("cycle", "host", "service", "city", "rate_class", "tariff_version", "currency", "records", "quantity", "unit"),
+    *("host_charge_amount", "wholesale_amount", "retail_amount", "margin_amount"),
+]
+
+
 def test_csv_is_plain_and_never_a_formula():
     rows = [{**row, "host_charge_amount": -5} for row in many_rows(9)]
     settlement = Settlement(book_of())
@@ -287,7 +293,7 @@ def test_csv_is_plain_and_never_a_formula():
     out = io.StringIO(newline="")
     write_csv(settlement.table(), out)
     read = list(csv.DictReader(io.StringIO(out.getvalue())))
-    assert list(read[0]) == list(schema.SETTLEMENT)
+    assert list(read[0]) == list(schema.SETTLEMENT) == COLUMNS
     assert {row["host"] for row in read} == {"CMCC", "CUCC", "'=cmd"}
     assert sum(decimal.Decimal(row["host_charge_amount"]) for row in read) == decimal.Decimal("-0.000045")
     assert "E" not in "".join(row["host_charge_amount"] for row in read)

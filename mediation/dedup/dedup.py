@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Protocol
 from mediation import schema
 from mediation.dedup._dedup import Admission, KeyPlan, fingerprint
 from mediation.errors import UsageError
+from mediation.native import simd_level
 from mediation.native._column import Batch
-from mediation.native._status import simd_levels
 from mediation.rulebook.conform import conform
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def compile_keys(book, secret: bytes = PUBLISHED_SECRET, simd: str | None = None
     secret : bytes
         16. A workspace has its own, so that nobody outside can make two records collide.
     simd : str, optional
-        ``alone``, ``base``, ``avx2`` or ``avx512``; default the best of this machine. All give the same fingerprints.
+        ``alone``, ``base``, ``avx2`` or ``avx512``; default that of the process. All give the same fingerprints.
 
     Returns
     -------
@@ -102,7 +102,7 @@ def compile_keys(book, secret: bytes = PUBLISHED_SECRET, simd: str | None = None
         for name, feed in book.feeds.items()
         for record_type in ("", *record_types)
     }
-    return KeyPlan(secret, columns, book.dictionaries["feed"], record_types, rules, simd or simd_levels()[-1])
+    return KeyPlan(secret, columns, book.dictionaries["feed"], record_types, rules, simd or simd_level())
 
 
 def _in_source_order(table: pa.Table) -> pa.Table:

@@ -20,13 +20,14 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from mediation.errors import UsageError
-from mediation.native._status import simd_levels
+from mediation.native import simd_level
 from mediation.pipeline.audit import STAGES, Audit
 from mediation.pipeline.catalogue import list_sources
 from mediation.pipeline.digest import TableDigest
 from mediation.pipeline.engine import Engine
 from mediation.pipeline.finish import TABLES, Finisher, RunBatch
 from mediation.pipeline.tables import Columns
+from mediation.rulebook.zones import tzdata_version
 from mediation.settle.account_day import AccountDays
 
 
@@ -196,6 +197,8 @@ def summary(batches: Stream, digests: dict[str, TableDigest]) -> dict:
     """What run.json says, but for what writing adds."""
     import blake3
 
+    from mediation import __version__
+
     audit, book = batches.audit, batches.book
     total = blake3.blake3()
     for name in TABLES:
@@ -214,6 +217,8 @@ def summary(batches: Stream, digests: dict[str, TableDigest]) -> dict:
         "wholesale_micro": _micro(settled["wholesale_amount"]),
         "retail_micro": _micro(settled["retail_amount"]),
         "exceptions": {kind: dict(sorted(codes.items())) for kind, codes in batches.exceptions.items()},
+        "version": __version__,
+        "tzdata": tzdata_version(),
         "rulebook_hash": book.hash,
         "reference_hash": book.reference_hash,
         "digest": total.hexdigest(),
@@ -221,7 +226,7 @@ def summary(batches: Stream, digests: dict[str, TableDigest]) -> dict:
         "stages": {name: dict(entry) for name, entry in batches.clock.stages.items()},
         "peak_rss_bytes": peak_rss_bytes(),
         "threads": batches.threads,
-        "simd": simd_levels()[-1],
+        "simd": simd_level(),
         "sources": audit.files(),
     }
 

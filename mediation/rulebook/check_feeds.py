@@ -22,7 +22,7 @@ from mediation.rulebook.columns import (
     usage_kinds,
 )
 from mediation.rulebook.known import Known, suggestion
-from mediation.rulebook.model import Envelope, Feed, Key, Layout, Slot
+from mediation.rulebook.model import Envelope, Feed, Key, Slot
 from mediation.rulebook.names import NameTemplate
 from mediation.rulebook.zones import is_zone
 

@@ -2,9 +2,10 @@
 
 Conventions
 -----------
-- A line is a host cycle, host, record type, city, rate class (wholesale zone/time band) and tariff version.
+- A line is a host cycle, host, service, city, rate class (wholesale zone/time band) and tariff version. A record type
+  that needs lines of its own is a service of its own.
 - Quantity and unit are the wholesale side's; sums are exact, margin is retail less wholesale.
-- Lines are sorted by their texts, null first. In the CSV null is empty, amounts are plain decimals, and a text that a
+- Lines are sorted by these, null first. In the CSV null is empty, amounts are plain decimals, and a text that a
   spreadsheet would take for a formula begins with an apostrophe.
 """
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 UNITS = {"duration_s": "s", "volume_bytes": "B", "event_count": "1", "message_segments": "1"}
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 EPOCH = dt.date(1970, 1, 1)
+KEYS = ("cycle", "host", "service", "city", "rate_class", "tariff_version", "unit")
+SUMS = ("records", "quantity", "host_charge_amount", "wholesale_amount", "retail_amount")
 
 
 class Settlement:
@@ -56,38 +59,38 @@ class Settlement:
         """Every line, as `schema.SETTLEMENT`. No thread may add meanwhile."""
         import pyarrow as pa
 
-        rows = sorted((self._row(line) for line in self._fold.lines()), key=_order)
+        lines: dict[tuple, list[int]] = {}
+        for line in self._fold.lines():
+            key, sums = self._key(line), line[len(line) - len(SUMS) :]
+            lines[key] = [old + new for old, new in zip(lines.get(key, [0] * len(SUMS)), sums, strict=True)]
+        rows = [self._row(key, lines[key]) for key in sorted(lines, key=_order)]
         columns = {name: [row[name] for row in rows] for name in schema.SETTLEMENT}
         for name, declared in schema.SETTLEMENT.items():
             if declared == schema.TOTAL:
                 columns[name] = [_decimal(value) for value in columns[name]]
         return pa.table(columns, schema=schema.schema(schema.SETTLEMENT))
 
-    def _row(self, line) -> dict:
-        cycle, host, record_type, city, zone, band, version, records, quantity, charge, wholesale, retail = line
+    def _key(self, line) -> tuple:
+        cycle, host, record_type, city, zone, band, version, *_ = line
         service, unit = self._services.get(record_type, (None, None))
-        return {
-            "cycle": None if cycle is None else EPOCH + dt.timedelta(days=cycle),
-            "host": host,
-            "service": service,
-            "record_type": record_type,
-            "city": None if city is None else str(city),
-            "rate_class": None if zone is None and band is None else f"{zone or ''}/{band or ''}",
-            "tariff_version": version,
-            "currency": self._currency,
-            "records": records,
-            "quantity": quantity,
-            "unit": unit,
-            "host_charge_amount": charge,
-            "wholesale_amount": wholesale,
-            "retail_amount": retail,
-            "margin_amount": retail - wholesale,
-        }
+        return (
+            None if cycle is None else EPOCH + dt.timedelta(days=cycle),
+            host,
+            service,
+            None if city is None else str(city),
+            None if zone is None and band is None else f"{zone or ''}/{band or ''}",
+            version,
+            unit,
+        )
+
+    def _row(self, key: tuple, sums: list[int]) -> dict:
+        row = {**dict(zip(KEYS, key, strict=True)), **dict(zip(SUMS, sums, strict=True)), "currency": self._currency}
+        row["margin_amount"] = row["retail_amount"] - row["wholesale_amount"]
+        return row
 
 
-def _order(row: dict) -> tuple:
-    keys = ("cycle", "host", "service", "record_type", "city", "rate_class", "tariff_version")
-    return tuple((row[name] is not None, str(row[name])) for name in keys)
+def _order(key: tuple) -> tuple:
+    return tuple((value is not None, str(value)) for value in key)
 
 
 def _decimal(micro: int):

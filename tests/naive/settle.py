@@ -34,7 +34,7 @@ def account_days(rows, zone_table):
 LINE = (
     "host_cycle",
     "host",
-    "record_type",
+    "service",
     "city",
     "wholesale_zone",
     "wholesale_time_band",
@@ -42,10 +42,11 @@ LINE = (
 )
 
 
-def settlement_lines(rows):
-    """Key of a line -> [records, quantity, host charge, wholesale, retail]."""
+def settlement_lines(rows, services):
+    """Key of a line -> [records, quantity, host charge, wholesale, retail]; `services` has that of a record type."""
     lines = {}
     for row in rows:
+        row = {**row, "service": services[row["record_type"]]}
         total = lines.setdefault(tuple(row.get(name) for name in LINE), [0] * 5)
         total[0] += 1
         for place, name in enumerate(
