@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import os
 import random
 import shutil
 import stat
@@ -243,14 +242,24 @@ def test_an_existing_folder_is_refused(day, book, tmp_path):
 
 
 def test_what_was_asked_for_is_checked_before_reading(day, book):
-    with pytest.raises(UsageError, match="no column"):
-        stream(day[0], book, columns="nonsense")
+    with pytest.raises(UsageError, match="no column or set of columns nonsense; sets: billing, reconciliation; col"):
+        stream(day[0], book, columns="nonsense,billing")
+    for none in ("", " , ", [], "billing,cycle"):
+        with pytest.raises(UsageError, match="twice, or none"):
+            stream(day[0], book, columns=none)
+    assert stream(day[0], book, columns="host, billing").columns.asked == ["host", *BILLING]
     with pytest.raises(UsageError):
         stream([], book)
     with pytest.raises(UsageError, match="twice"):
         stream([day[0][0], day[0][0]], book)
     with pytest.raises(NoInputError):
         stream(["/nowhere/x"], book)
+
+
+BILLING = [
+    *("account_id", "product", "cycle", "record_type", "served_msisdn", "other_party", "start_time", "duration_s"),
+    *("retail_zone", "retail_time_band", "retail_tariff_version", "retail_quantity", "retail_amount"),
+]
 
 
 def test_names_decide_the_feed_and_the_order(day, book, tmp_path):
@@ -359,4 +368,4 @@ def test_spool_gives_back_what_it_was_given():
         assert pa.record_batch(usage)["record_no"][0].as_py() == number
         assert pa.record_batch(found).equals(prints)
         spool.forget(number)
-    assert os.listdir("/proc/self/fd")
+    assert spool._file is None

@@ -12,7 +12,7 @@ from good_book import ALPHA, BOOK, GOOD, PLAIN, PRICES, changed, places, write
 
 from mediation import schema
 from mediation.decode.layout import layout_of
-from mediation.errors import RulebookError, SourceRefused, UsageError
+from mediation.errors import RulebookError, SourceRefused
 from mediation.rulebook import load_rulebook
 
 NUMBER = "8613800000001"
@@ -73,15 +73,6 @@ def test_a_file_of_two_feeds_is_refused(tmp_path):
     with pytest.raises(SourceRefused, match="beta, gamma") as caught:
         book.feed_of("BETA_20260301.txt")
     assert caught.value.code == "several_feeds_match"
-
-
-def test_columns_by_set_and_by_name(book):
-    assert book.columns_of("short") == ["record_type", "retail_amount", "trunk"]
-    assert book.columns_of("trunk, host") == ["trunk", "host"]
-    assert book.columns_of(["host", "host"]) == ["host"]
-    assert book.columns_of(None) == [*book.usage_columns, *schema.RATED]
-    with pytest.raises(UsageError, match="apn"):
-        book.columns_of("host,apn")
 
 
 def test_the_hash_is_of_the_content(tmp_path, book):

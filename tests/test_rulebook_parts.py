@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+from bisect import bisect_right
 from importlib import resources
 from zoneinfo import ZoneInfo
 
@@ -22,7 +23,7 @@ from mediation.rulebook.instants import OPEN_FROM_US, OPEN_TO_US, instant_us, mi
 from mediation.rulebook.model import NationalNumber, Numbers, Price
 from mediation.rulebook.names import NameTemplate
 from mediation.rulebook.numbers import CARRIER, compile_numbers, normalise, to_msisdn
-from mediation.rulebook.zones import is_zone, local_to_utc_us, offset_at_s, transitions, tzdata_version, zone_table
+from mediation.rulebook.zones import is_zone, local_to_utc_us, transitions, tzdata_version, zone_table
 
 UTC = dt.UTC
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=UTC)
@@ -49,6 +50,12 @@ def standard(name):
 
 
 # ------------------------------------------------------------------------------------------------- time zones
+
+
+def offset_at_s(name, instant_us):
+    """Local minus UTC by the zone's table."""
+    starts, offsets = transitions(name)
+    return offsets[bisect_right(starts, instant_us) - 1]
 
 
 @given(name=st.sampled_from(ZONES), moment=st.datetimes(FIRST, LAST, timezones=st.just(UTC)))

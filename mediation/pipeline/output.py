@@ -69,18 +69,15 @@ def encodings(table_schema: pa.Schema) -> dict[str, Any]:
     }
 
 
-class _Private:
-    """Opens files of ours for writing: new, 0600, brought to disk when closed."""
-
-    @staticmethod
-    @contextlib.contextmanager
-    def file(path: Path, mode: str = "wb"):
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        text = {} if "b" in mode else {"newline": "", "encoding": "utf-8"}
-        with os.fdopen(handle, mode, **text) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
+@contextlib.contextmanager
+def _private_file(path: Path, mode: str = "wb"):
+    """A file of ours for writing: new, 0600, brought to disk when closed."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    text = {} if "b" in mode else {"newline": "", "encoding": "utf-8"}
+    with os.fdopen(handle, mode, **text) as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
 
 
 class _Part:
@@ -188,7 +185,7 @@ class Writers:
     def _write(self, part: _Part) -> None:
         try:
             with (
-                _Private.file(part.path) as file,
+                _private_file(part.path) as file,
                 pq.ParquetWriter(file, part.schema, **encodings(part.schema)) as sink,
             ):
                 while (waiting := part.groups.get()) is not None:
@@ -288,12 +285,12 @@ def _write_all(batches: Stream, folder: Path, began: float, on_progress: Callabl
         writers.finish()
     finally:
         writers.close()
-    with _Private.file(folder / "settlement.csv", "w") as file:
+    with _private_file(folder / "settlement.csv", "w") as file:
         write_csv(batches.settlement, file)
     result = summary(batches, {name: writer.digest for name, writer in tables.items()})
     result["wall_s"] = round(time.perf_counter() - began, 6)
     result["certificate"] = batches.audit.table().to_pylist()
-    with _Private.file(folder / "run.json", "w") as file:
+    with _private_file(folder / "run.json", "w") as file:
         json.dump(result, file, indent=1)
         file.write("\n")
     return result

@@ -101,11 +101,12 @@ class Columns:
 
 def _named(asked: str | Iterable[str], sets: dict[str, list[str]], everything: dict) -> list[str]:
     names: list[str] = []
-    for name in [part.strip() for part in asked.split(",")] if isinstance(asked, str) else asked:
+    for name in [part.strip() for part in asked.split(",") if part.strip()] if isinstance(asked, str) else asked:
         names += sets.get(name, [name])
     unknown = [name for name in names if name not in everything]
     if unknown:
-        raise UsageError(f"no column {', '.join(unknown)}; there are: {', '.join(everything)}")
+        known = f"sets: {', '.join(sets) or 'none'}; columns: {', '.join(everything)}"
+        raise UsageError(f"no column or set of columns {', '.join(unknown)}; {known}")
     if not names or len(set(names)) < len(names):
         raise UsageError("a column is named twice, or none is")
     return names

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mediation.errors import RulebookError, SourceRefused, UsageError
+from mediation.errors import RulebookError, SourceRefused
 from mediation.rulebook.check import check
 from mediation.rulebook.columns import dictionaries, record_types, required_columns, usage_columns
 from mediation.rulebook.load import read
@@ -135,37 +134,6 @@ class Rulebook:
         if len(found) > 1:
             raise SourceRefused("several_feeds_match", ", ".join(feed.name for feed in found))
         return found[0]
-
-    @property
-    def known_columns(self) -> list[str]:
-        """Every column that a rated table can have, in its order."""
-        from mediation import schema
-
-        return list(dict.fromkeys([*self.usage_columns, *schema.RATED]))
-
-    def columns_of(self, columns: str | Iterable[str] | None) -> list[str]:
-        """The columns that somebody asks for.
-
-        Parameters
-        ----------
-        columns : str or iterable of str, optional
-            The name of a set that the book declares, names with commas between them, or names; None is all.
-
-        Raises
-        ------
-        UsageError
-            A column that no table of this book has.
-        """
-        if columns is None:
-            return self.known_columns
-        if isinstance(columns, str):
-            columns = self.declared.book.columns.get(columns) or [name.strip() for name in columns.split(",")]
-        names, known = list(dict.fromkeys(columns)), set(self.known_columns)
-        unknown = [name for name in names if name not in known]
-        if unknown:
-            sets = ", ".join(sorted(self.declared.book.columns)) or "none"
-            raise UsageError(f"no column or set of columns {', '.join(unknown)}; the book's sets: {sets}")
-        return names
 
     def __repr__(self) -> str:
         return f"Rulebook({self.declared.book.name!r}, {self.hash[:12]})"

@@ -144,12 +144,6 @@ def zone_table(name: str) -> tuple[np.ndarray, np.ndarray]:
     return starts_us, offsets_s
 
 
-def offset_at_s(name: str, instant_us: int) -> int:
-    """The zone's offset at an instant: local minus UTC, in seconds."""
-    starts, offsets = transitions(name)
-    return offsets[bisect_right(starts, instant_us) - 1]
-
-
 def local_to_utc_us(name: str, local_us: int) -> int:
     """The instant at which the zone's wall clock shows `local_us` (microseconds since 1970-01-01 00:00 local).
 
