@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from random import Random
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -107,6 +108,25 @@ sound = {
     "other_party": st.sampled_from(["", "*21#", "+8610"]),
     "node_id": st.sampled_from(["", "", " a "]),
 }
+
+
+# For many rows at once: what nearly all values look like, and what a kernel must not take for it.
+PLAIN = {
+    "served_msisdn": [b"13800000001", b"00138000000", b"21600000000"],
+    "start_time": [b"20260110080000", b"20240229235959", b"19700101000000", b"21991231000000"],
+    "seen": [b"2026-01-10 08:00:00Z", b"2026-02-28 23:59:59Z", b"2026-03-31 00:00:00+0800", b""],
+    "kind": [b"A", b"B", b""],
+    "count": [b"", b"0", b"17", b"999999999", b"1000000000000", b"-"],
+    "delta": [b"", b"1", b"1234567812345678", b"   5", b"-17"],
+    "host_charge_amount": [b"", b"1.25", b"-0.1"],
+    "other_party": [b"", b"*21#", b"+8610", b"13800000000", b"1" * 31],
+}
+STRANGE = [
+    *[b"", b"x", b"-1", b"+1", b"12345678123456789", b"99999999999999999999", b"1/2", b"1:2", b"\xc3\xa9", b"0571"],
+    *[b"20260110080060", b"20261301000000", b"20260431000000", b"20230229000000", b"20260110240000", b"20260110086000"],
+    *[b"20261025023000", b"19691231235959", b"22000101000000", b"2026011008000\x7f", b"2016-12-31 23:59:60Z"],
+    *[b"2026-01-10T08:00:00Z", b"2026-01-10 08:00:00+08:00", b"1" * 33, b"A\0", b"A" * 17, b"1a"],
+]
 
 
 @functools.cache
@@ -226,6 +246,35 @@ def test_neither_cuts_nor_instruction_sets_change_anything(folder, name, data, e
         for chunk_bytes in (CHUNK_BYTES, 4 * MAX_RECORD_BYTES + extra):
             found = decoded(path, feed, chunk_bytes=chunk_bytes, simd=simd)
             assert (found.usage, found.rejects, found.bytes) == (whole.usage, whole.rejects, whole.bytes)
+
+
+@pytest.mark.parametrize("name", ["plain", "fixed", "quoted", "crlf numbers"])
+@pytest.mark.parametrize("share", [0, 0.02, 0.5])
+def test_many_rows_at_once_equal_one_at_a_time(folder, name, share):
+    """Kernels take eight rows and more at once: here strange values stand among sound ones, at every place."""
+    feed, random = book(folder, name), Random(f"{name} {share}")
+    layout = feed.declared.layout[0]
+    fields = [field for field in layout.field if field.type != "constant"]
+    lines = []
+    for _ in range(1100):
+        row = [pick(field, random, share) for field in fields]
+        if layout.format == "fixed":
+            row = [part[: f.width].ljust(f.width) for part, f in zip(row, fields, strict=True)]
+        lines.append(layout.delimiter.encode().join(row) if layout.format != "fixed" else b"".join(row))
+    end = b"\r\n" if layout.terminator == "crlf" else b"\n"
+    for count in (1100, 7, 8, 9, 513):
+        path, feed, whole = check(folder, name, end.join([*lines[:count], b""]))
+        for simd in simd_levels():
+            found = decoded(path, feed, simd=simd)
+            assert (found.usage, found.rejects) == (whole.usage, whole.rejects)
+
+
+def pick(field, random, share):
+    if random.random() < share:
+        return random.choice(STRANGE)
+    if field.column in PLAIN:
+        return random.choice(PLAIN[field.column])
+    return random.choice([b"", b"", b"1", b"a"]) if field.column == "node_id" else b"abc"
 
 
 def test_every_chunk_size(folder):

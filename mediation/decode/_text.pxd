@@ -81,6 +81,7 @@ cdef extern from "decode/rejects.hpp" namespace "mediation" nogil:
         cbool compact
         cbool has_offset
         ZoneTable zone
+        void find_shape()
 
     cdef cppclass Enumeration:
         void build(const vector[string]& values, const vector[int16_t]& codes)
@@ -196,8 +197,8 @@ cdef extern from "decode/rejects.hpp" namespace "mediation" nogil:
 
     cbool structure(const TextPlan& plan, Simd simd, const uint8_t* text, uint32_t length, Work& work)
     void convert(const TextPlan& plan, const uint8_t* text, Work& work)
-    void compact(const TextPlan& plan, Work& work)
-    int64_t text_bytes(const TextPlan& plan, const uint8_t* text, const Work& work, int32_t field)
+    cbool compact(const TextPlan& plan, Work& work)
+    int64_t text_bytes(const TextPlan& plan, const Work& work, int32_t field)
     void copy_text(const TextPlan& plan, const uint8_t* text, const Work& work, int32_t field, ColumnOut& out)
     void finish_nulls(const ColumnPlan& plan, const uint8_t* nulls, uint32_t rows, ColumnOut& out)
     void derive(const TextPlan& plan, const Work& work, const vector[ColumnOut*]& columns)

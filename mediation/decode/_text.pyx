@@ -204,6 +204,7 @@ cdef class Plan:
             plan.width += width
         plan.compact, plan.has_offset = declared["compact"], declared["has_offset"]
         plan.zone.starts_us, plan.zone.offsets_us = declared["starts_us"], declared["offsets_us"]
+        plan.find_shape()
         return 0
 
     cdef int add_numbers(self, vector[DialRule]& rules, declared) except -1:
@@ -326,7 +327,9 @@ def decode_text(Plan plan, Text text, int64_t begin, int64_t length, int64_t byt
         decoded.control_sums.append((<object> high << 64) + low)
         decoded.unreadable.append(work.unreadable[column] + work.records.records - work.records.rows)
     with nogil:
-        compact(plan.native, work)
+        enough = compact(plan.native, work)
+    if not enough:
+        raise MemoryError
     decoded.usage = finish_usage(plan, builder, places, work, bytes_, source_id, byte_offset)
     decoded.rejects = make_rejects(plan, work, bytes_, source_id, byte_offset, decoded)
     decoded.records = work.records.records
@@ -368,7 +371,7 @@ cdef Batch finish_usage(Plan plan, Builder builder, list places, Work& work, con
     for i in range(plan.native.columns.size()):
         field = plan.native.columns[i].field
         if places[i] is None:
-            size = text_bytes(plan.native, bytes_, work, field) if field >= 0 else 0
+            size = text_bytes(plan.native, work, field) if field >= 0 else 0
             places[i] = builder.add(plan.columns[i][0], Kind.utf8, plan.columns[i][3], None, size)
         out = builder.out(places[i])
         outs.push_back(out)

@@ -1,8 +1,9 @@
-// Values second: one field of many records at a time, by a converter chosen once per layout.
+// Values second: one field of a block of records at a time, by a converter chosen once per layout.
 //
 // Conventions
-// - A converter reads rows [from, to), writes its column at the same rows, and notes a fault where a value is not
+// - A converter reads the rows of a block, writes its column at the same rows, and notes a fault where a value is not
 //   valid; it then writes 0, so that control sums over the column count only what could be read.
+// - What quick.hpp leaves as strange is converted here, a value at a time; at the level `base` every value is.
 // - Null flags are bytes while a text is decoded and become Arrow bits when the faulty rows have gone (`compact`).
 // - Text is only checked here; it is copied once the rows that stay are known.
 #pragma once
@@ -14,173 +15,22 @@
 #include <string_view>
 #include <vector>
 
-#include "decode/digits.hpp"
-#include "decode/records.hpp"
+#include "decode/bounds.hpp"
+#include "decode/plan.hpp"
+#include "decode/quick.hpp"
 #include "decode/timestamp.hpp"
-#include "native/column.hpp"
 #include "native/numbers.hpp"
 
 namespace mediation {
 
-enum class FieldType : uint8_t { integer, msisdn, decimal, timestamp, unix_time, enumeration, text, ignored };
-
-enum CharacterClass : uint8_t {
-    kAnyCharacter = 0, kDigit = 1, kAlphanumeric = 2, kHexadecimal = 4, kPrintable = 8, kDialled = 16
-};
-
-// Values of at most 16 bytes, found by one probe of an open table.
-struct Enumeration {
-    struct Slot {
-        uint64_t low, high;
-        uint32_t length;  // 0xFFFFFFFF: empty
-        int16_t code;
-    };
-    std::vector<Slot> slots;
-    uint64_t mask = 0;
-
-    static uint64_t hash(uint64_t low, uint64_t high, uint32_t length) noexcept {
-        uint64_t h = (low ^ (high * 0x9E3779B97F4A7C15ull) ^ length) * 0xD6E8FEB86659FD93ull;
-        return h ^ (h >> 32);
-    }
-    static void words(const uint8_t* at, uint32_t length, uint64_t& low, uint64_t& high) noexcept {
-        std::memcpy(&low, at, 8);
-        std::memcpy(&high, at + 8, 8);
-        if (length < 8) low &= (uint64_t{1} << (8 * length)) - 1;
-        high &= length <= 8 ? 0 : length >= 16 ? ~uint64_t{0} : (uint64_t{1} << (8 * (length - 8))) - 1;
-    }
-    void build(const std::vector<std::string>& values, const std::vector<int16_t>& codes) {
-        size_t size = 8;
-        while (size < 4 * values.size()) size *= 2;
-        slots.assign(size, Slot{0, 0, 0xFFFFFFFFu, -1});
-        mask = size - 1;
-        for (size_t i = 0; i < values.size(); ++i) {
-            std::string padded = values[i];
-            padded.resize(16, '\0');
-            Slot slot{0, 0, static_cast<uint32_t>(values[i].size()), codes[i]};
-            words(reinterpret_cast<const uint8_t*>(padded.data()), slot.length, slot.low, slot.high);
-            uint64_t at = hash(slot.low, slot.high, slot.length) & mask;
-            while (slots[at].length != 0xFFFFFFFFu) at = (at + 1) & mask;
-            slots[at] = slot;
-        }
-    }
-    // -1: not listed.
-    int16_t find(Span s) const noexcept {
-        if (s.length > 16) return -1;
-        uint64_t low, high;
-        words(s.begin, s.length, low, high);
-        for (uint64_t at = hash(low, high, s.length) & mask;; at = (at + 1) & mask) {
-            const Slot& slot = slots[at];
-            if (slot.length == 0xFFFFFFFFu) return -1;
-            if (slot.low == low && slot.high == high && slot.length == s.length) return slot.code;
-        }
-    }
-};
-
-struct Condition {  // holds for a row when `values[code]` of an enumeration column is set
-    int32_t column = -1;
-    std::vector<uint8_t> values;
-};
-
-struct FieldPlan {
-    FieldType type = FieldType::ignored;
-    uint32_t number = 0;  // of the field in its record, from 1
-    int32_t column = -1;  // of the plan's columns
-    bool optional = false;
-    bool is_signed = false;
-    bool ranged = false;
-    bool leading_zero = true;
-    bool trim_left = false, trim_right = false;
-    bool trim_cr = false;  // the last field of a line that may end in CR LF
-    uint8_t pad = ' ';
-    uint8_t characters = kAnyCharacter;
-    uint32_t min_length = 0, max_length = 0xFFFFFFFFu;
-    int64_t min = INT64_MIN, max = INT64_MAX;
-    int64_t multiplier = 1;
-    uint32_t decimals = 0;
-    std::vector<std::string> null_if;
-    std::vector<Condition> required_if, empty_if;
-    Enumeration enumeration;
-    TimestampPlan timestamp;
-    DialRules numbers;
-    bool plain() const { return !trim_left && !trim_right && !trim_cr && null_if.empty(); }
-};
-
-struct Derivation {  // of record_type
-    std::vector<uint8_t> from;
-    int32_t text_column = -1;
-    std::vector<std::string> starts_with;
-    int16_t becomes = 0;
-};
-
-struct ColumnPlan {
-    Kind kind = Kind::i64;
-    int32_t field = -1;    // -1: no field fills it
-    int16_t constant = 0;  // code, where no field fills it
-    bool filled = false;   // false: this layout has no such column; every row is null
-    bool nullable = false;
-};
-
-struct TextPlan {
-    Frame frame;
-    std::vector<FieldPlan> fields;
-    std::vector<ColumnPlan> columns;
-    std::vector<Derivation> derivations;
-    std::vector<int32_t> control_columns;
-    std::vector<uint8_t> ucs2;  // by code of message_coding
-    int32_t record_type = -1, start_time = -1, end_time = -1, duration = -1, flags = -1;
-    int32_t message_length = -1, message_coding = -1, message_segments = -1;
-    int64_t duration_tolerance_s = -1;
-};
-
-// Where the fields of rows stand: one of four forms, so that no loop asks which. `escaped`: quotes inside are doubled.
-struct Delimited {
-    const uint8_t* text;
-    const uint32_t* separators;
-    const uint32_t* first;
-    uint32_t field;
-    Span at(uint32_t row) const noexcept {
-        const uint32_t* s = separators + first[row] + field;
-        const uint32_t begin = s[0] + 1;
-        return {text + begin, s[1] - begin};
-    }
-    static bool escaped(uint32_t) noexcept { return false; }
-};
-struct Quoted {
-    const uint8_t* text;
-    const uint32_t* begins;
-    const uint32_t* ends;
-    const uint32_t* first;
-    uint32_t field;
-    Span at(uint32_t row) const noexcept {
-        const uint32_t begin = begins[first[row] + field] & ~kEscaped;
-        return {text + begin, ends[first[row] + field] - begin};
-    }
-    bool escaped(uint32_t row) const noexcept { return begins[first[row] + field] & kEscaped; }
-};
-struct Fixed {
-    const uint8_t* text;
-    const uint32_t* first;
-    uint32_t start, width;
-    Span at(uint32_t row) const noexcept { return {text + first[row] + start, width}; }
-    static bool escaped(uint32_t) noexcept { return false; }
-};
-struct Spans {
-    const uint8_t* text;
-    const uint32_t* begins;
-    const uint32_t* ends;
-    Span at(uint32_t row) const noexcept {
-        const uint32_t begin = begins[row] & ~kEscaped;
-        return {text + begin, ends[row] - begin};
-    }
-    bool escaped(uint32_t row) const noexcept { return begins[row] & kEscaped; }
-};
-
-// What a converter writes to.
+// What a converter writes to: all of it begins at the block's first row.
 struct Target {
     Records* records;
+    const uint32_t* row_record;
     uint8_t* data;
     uint8_t* nulls;  // a byte a row; null where the column cannot be null
     uint8_t* flags;
+    uint32_t* zone_hint;  // of a timestamp
     int64_t unreadable = 0;
     template <typename T>
     T* as() const {
@@ -207,14 +57,14 @@ inline const uint8_t* character_classes() {
 }
 
 inline void fail(Target& t, const FieldPlan& f, uint32_t row, Code code) noexcept {
-    note(*t.records, t.records->row_record[row], code, f.number);
+    note(*t.records, t.row_record[row], code, f.number);
     ++t.unreadable;
 }
 
 // True when the value is to be converted; an empty one is null or a fault.
 inline bool present(Target& t, const FieldPlan& f, uint32_t row, Span s) noexcept {
+    if (t.nulls) t.nulls[row] = s.length == 0;
     if (s.length != 0) return true;
-    if (t.nulls) t.nulls[row] = 1;
     if (!f.optional) fail(t, f, row, Code::missing_value);
     return false;
 }
@@ -270,133 +120,213 @@ inline Instant convert_instant(const FieldPlan& f, Span s, uint32_t& hint) noexc
 namespace detail {
 
 // One value, whatever it looks like.
-[[gnu::noinline]] inline int64_t integer_with_care(const FieldPlan& f, Span s, uint32_t row, Target& t) noexcept {
-    if (!present(t, f, row, s)) return 0;
+[[gnu::noinline]] inline void careful_integer(const FieldPlan& f, Span s, uint32_t row, Target& t) noexcept {
+    int64_t& out = t.as<int64_t>()[row];
+    out = 0;
+    if (!present(t, f, row, s)) return;
     const Parsed p = f.type == FieldType::msisdn ? convert_msisdn(f, s) : convert_number(f, s);
-    if (p.code == Code::ok) return p.value;
-    fail(t, f, row, p.code);
-    return 0;
+    if (p.code != Code::ok) return fail(t, f, row, p.code);
+    out = p.value;
 }
 
-// Nearly every value is 1 to 16 digits within its bounds: those are told by a few comparisons on locals.
-template <class Extents>
-inline void convert_integers(const FieldPlan& f, const Extents& extents, uint32_t from, uint32_t to,
-                             Target& t) noexcept {
-    const Extents where = extents;
-    const int64_t multiplier = f.multiplier, min = f.min, max = std::min(f.max, INT64_MAX / multiplier);
-    const uint32_t shortest = std::max(f.min_length, 1u), longest = std::min(f.max_length, 16u);
-    const bool quick = f.type == FieldType::integer;
-    int64_t* out = t.as<int64_t>();
-    for (uint32_t row = from; row < to; ++row) {
-        const Span s = where.at(row);
-        if (quick && s.length >= shortest && s.length <= longest) {
-            uint64_t bad = 0;
-            const uint32_t low = std::min(s.length, 8u);
-            int64_t value = static_cast<int64_t>(up_to_8_digits(s.begin + (s.length - low), low, bad));
-            if (s.length > 8) value += static_cast<int64_t>(up_to_8_digits(s.begin, s.length - 8, bad)) * 100000000;
-            if (bad == 0 && value >= min && value <= max) {
-                out[row] = value * multiplier;
-                continue;
-            }
+inline void careful_decimal(const FieldPlan& f, Span s, uint32_t row, Target& t) noexcept {
+    __int128& out = t.as<__int128>()[row];
+    out = 0;
+    if (!present(t, f, row, s)) return;
+    const Parsed p = convert_amount(f, s);
+    if (p.code != Code::ok) return fail(t, f, row, p.code);
+    out = p.value;
+}
+
+inline void careful_instant(const FieldPlan& f, Span s, uint32_t row, Target& t) noexcept {
+    int64_t& out = t.as<int64_t>()[row];
+    out = 0;
+    if (!present(t, f, row, s)) return;
+    const Instant i = convert_instant(f, s, *t.zone_hint);
+    if (i.leap_second) t.flags[row] |= 2;
+    if (i.code != Code::ok) return fail(t, f, row, i.code);
+    out = i.us;
+}
+
+// -1 where a value is not listed or not there: no condition holds for it.
+inline void careful_code(const FieldPlan& f, Span s, uint32_t row, Target& t) noexcept {
+    int16_t& out = t.as<int16_t>()[row];
+    out = t.nulls ? 0 : -1;
+    if (!present(t, f, row, s)) return;
+    out = f.enumeration.find(s);
+    if (out < 0) fail(t, f, row, Code::unknown_value);
+}
+
+inline void careful_text(const FieldPlan& f, Span s, uint32_t row, Target& t) noexcept {
+    if (!present(t, f, row, s)) return;
+    const Code code = check_text(f, s);
+    if (code != Code::ok) fail(t, f, row, code);
+}
+
+using Careful = void (*)(const FieldPlan&, Span, uint32_t, Target&) noexcept;
+
+template <Careful careful>
+inline void every_row(const FieldPlan& f, const Bounds& b, Target& t) noexcept {
+    for (uint32_t row = 0; row < b.count; ++row) careful(f, b.at(row), row, t);
+}
+
+template <Careful careful>
+inline void strange_rows(const FieldPlan& f, const Bounds& b, Strange& strange, Target& t) noexcept {
+    if (b.count % 8) strange.bits[b.count / 8] &= static_cast<uint8_t>((1u << b.count % 8) - 1);
+    for (uint32_t i = 0; i * 8 < b.count; ++i)
+        for (uint32_t bits = strange.bits[i]; bits; bits &= bits - 1) {
+            const uint32_t row = i * 8 + static_cast<uint32_t>(__builtin_ctz(bits));
+            careful(f, b.at(row), row, t);
         }
-        out[row] = integer_with_care(f, s, row, t);
+}
+
+// ------------------------------------------------------------------------------- what quick.hpp is told
+
+inline bool integer_rule(const FieldPlan& f, IntegerRule& rule) noexcept {
+    rule = {std::max(f.min_length, 1u), std::min(f.max_length, 16u), f.min, std::min(f.max, INT64_MAX / f.multiplier),
+            f.multiplier, f.optional};
+    return rule.shortest <= rule.longest;
+}
+
+// An offset from UTC is a literal as long as it is that of the block's first value.
+inline bool instant_rule(const FieldPlan& f, const Bounds& b, uint32_t& hint, InstantRule& rule) noexcept {
+    const TimestampPlan& plan = f.timestamp;
+    uint32_t row = 0;
+    while (row < b.count && b.ends[row] == b.begins[row]) ++row;
+    const Span s = b.at(row);
+    if (!plan.shape.simple || s.length > sizeof rule.literals || s.length < plan.width) return false;
+    rule.shape = &plan.shape;
+    rule.literal_mask = plan.shape.literal_mask;
+    std::memcpy(rule.literals, plan.shape.literals, sizeof rule.literals);
+    rule.length = s.length;
+    rule.optional = f.optional;
+    if (plan.has_offset) {
+        const Parsed offset = parse_offset_us({s.begin + plan.width, s.length - plan.width});
+        if (offset.code != Code::ok) return false;
+        for (uint32_t i = plan.width; i < s.length; ++i) {
+            rule.literals[i] = s.begin[i];
+            rule.literal_mask |= 1u << i;
+        }
+        rule.range = {INT64_MIN, INT64_MAX};
+        rule.offset_us = offset.value;
+        return true;
+    }
+    (void)parse_timestamp(plan, s, hint);
+    rule.range = far_inside(plan.zone, hint);
+    rule.offset_us = plan.zone.offsets_us[hint];
+    return s.length == plan.width;
+}
+
+struct ByteSet {
+    uint8_t low[16], high[16];
+};
+
+inline ByteSet byte_set(uint8_t characters) noexcept {
+    ByteSet set{};
+    const uint8_t* table = character_classes();
+    auto stands = [&](uint32_t b) { return characters == kAnyCharacter || table[b] & characters; };
+    for (uint32_t b = 0; b < 128; ++b)
+        if (stands(b)) set.low[b & 15] |= static_cast<uint8_t>(1u << (b >> 4));
+    const bool beyond_ascii = stands(128);
+    for (uint32_t i = 0; i < 16; ++i) set.high[i] = static_cast<uint8_t>(i < 8 ? 1u << i : beyond_ascii ? 255 : 0);
+    return set;
+}
+
+inline bool text_rule(const FieldPlan& f, TextRule& rule) noexcept {
+    rule.bytes = f.characters != kAnyCharacter || !f.leading_zero;
+    rule.zero_first = f.leading_zero;
+    rule.optional = f.optional;
+    rule.shortest = std::max(f.min_length, 1u);
+    rule.longest = rule.bytes ? std::min(f.max_length, 32u) : f.max_length;
+    if (rule.bytes) {
+        const ByteSet set = byte_set(f.characters);
+        std::memcpy(rule.low, set.low, sizeof rule.low);
+        std::memcpy(rule.high, set.high, sizeof rule.high);
+    }
+    return rule.shortest <= rule.longest;
+}
+
+// ----------------------------------------------------------------------------- quick, then with care
+
+inline void convert_integers(Simd simd, const FieldPlan& f, const Bounds& b, Target& t) noexcept {
+    IntegerRule rule;
+    if (!integer_rule(f, rule)) return every_row<careful_integer>(f, b, t);
+    Strange strange;
+    quick_integers(simd, b, rule, t.as<int64_t>(), t.nulls, strange);
+    strange_rows<careful_integer>(f, b, strange, t);
+}
+
+inline void convert_timestamps(Simd simd, const FieldPlan& f, const Bounds& b, Target& t) noexcept {
+    InstantRule rule;
+    Strange strange;
+    if (!instant_rule(f, b, *t.zone_hint, rule) || !quick_instants(simd, b, rule, t.as<int64_t>(), t.nulls, strange))
+        return every_row<careful_instant>(f, b, t);
+    strange_rows<careful_instant>(f, b, strange, t);
+}
+
+inline void convert_codes(Simd simd, const FieldPlan& f, const Bounds& b, Target& t) noexcept {
+    const CodeRule rule{f.enumeration.few.data(), static_cast<uint32_t>(f.enumeration.few.size()), f.optional};
+    Strange strange;
+    if (rule.count == 0 || !quick_codes(simd, b, rule, t.as<int16_t>(), t.nulls, strange))
+        return every_row<careful_code>(f, b, t);
+    strange_rows<careful_code>(f, b, strange, t);
+}
+
+inline void convert_texts(Simd simd, const FieldPlan& f, const Bounds& b, Target& t) noexcept {
+    TextRule rule;
+    Strange strange;
+    if (!text_rule(f, rule) || !quick_texts(simd, b, rule, t.nulls, strange)) return every_row<careful_text>(f, b, t);
+    strange_rows<careful_text>(f, b, strange, t);
+}
+
+}  // namespace detail
+
+inline void convert_field(Simd simd, const FieldPlan& f, const Bounds& b, Target& t) noexcept {
+    switch (f.type) {
+        case FieldType::integer: return detail::convert_integers(simd, f, b, t);
+        case FieldType::msisdn: return detail::every_row<detail::careful_integer>(f, b, t);
+        case FieldType::decimal: return detail::every_row<detail::careful_decimal>(f, b, t);
+        case FieldType::timestamp: return detail::convert_timestamps(simd, f, b, t);
+        case FieldType::unix_time: return detail::every_row<detail::careful_instant>(f, b, t);
+        case FieldType::enumeration: return detail::convert_codes(simd, f, b, t);
+        case FieldType::text: return detail::convert_texts(simd, f, b, t);
+        case FieldType::ignored: return;
+    }
+}
+
+namespace detail {
+
+// Adds to `broken` the rows in which the condition holds and the field is empty, or is not.
+inline void break_rows(const Condition& c, const ColumnPlan& plan, const int16_t* codes, const uint8_t* nulls,
+                       const uint8_t* empty, bool when_empty, uint32_t count, uint8_t* broken) noexcept {
+    if (plan.field < 0 && !(plan.constant >= 0 && c.values[static_cast<size_t>(plan.constant)])) return;
+    for (uint32_t row = 0; row < count; ++row) {
+        const int16_t code = plan.field < 0 ? plan.constant : codes[row];
+        const bool holds = code >= 0 && c.values[static_cast<size_t>(code)] && !(nulls && nulls[row]);
+        broken[row] |= holds & ((empty[row] != 0) == when_empty);
     }
 }
 
 }  // namespace detail
 
-template <class Extents>
-inline void convert_field(const FieldPlan& f, const Extents& extents, uint32_t from, uint32_t to, Target& t) noexcept {
-    switch (f.type) {
-        case FieldType::integer:
-        case FieldType::msisdn: return detail::convert_integers(f, extents, from, to, t);
-        case FieldType::decimal: {
-            __int128* out = t.as<__int128>();
-            for (uint32_t row = from; row < to; ++row) {
-                const Span s = extents.at(row);
-                out[row] = 0;
-                if (!detail::present(t, f, row, s)) continue;
-                const Parsed p = detail::convert_amount(f, s);
-                if (p.code != Code::ok) detail::fail(t, f, row, p.code);
-                else out[row] = p.value;
-            }
-            return;
-        }
-        case FieldType::timestamp:
-        case FieldType::unix_time: {
-            int64_t* out = t.as<int64_t>();
-            uint32_t hint = 0;
-            for (uint32_t row = from; row < to; ++row) {
-                const Span s = extents.at(row);
-                out[row] = 0;
-                if (!detail::present(t, f, row, s)) continue;
-                const Instant i = detail::convert_instant(f, s, hint);
-                if (i.code != Code::ok) detail::fail(t, f, row, i.code);
-                else out[row] = i.us;
-                if (i.leap_second) t.flags[row] |= 2;
-            }
-            return;
-        }
-        case FieldType::enumeration: {
-            int16_t* out = t.as<int16_t>();
-            for (uint32_t row = from; row < to; ++row) {
-                const Span s = extents.at(row);
-                out[row] = t.nulls ? 0 : -1;
-                if (!detail::present(t, f, row, s)) continue;
-                out[row] = f.enumeration.find(s);  // -1 where it is not listed: no condition holds for it
-                if (out[row] < 0) detail::fail(t, f, row, Code::unknown_value);
-            }
-            return;
-        }
-        case FieldType::text:
-            for (uint32_t row = from; row < to; ++row) {
-                const Span s = extents.at(row);
-                if (!detail::present(t, f, row, s)) continue;
-                const Code code = detail::check_text(f, s);
-                if (code != Code::ok) detail::fail(t, f, row, code);
-            }
-            return;
-        case FieldType::ignored: return;
-    }
-}
-
-// Bounds of one field of rows [from, to) without padding, with null_if values emptied.
-template <class Extents>
-inline void trim_field(const FieldPlan& f, const Extents& extents, uint32_t from, uint32_t to, const uint8_t* text,
-                       uint32_t* begins, uint32_t* ends) noexcept {
-    for (uint32_t row = from; row < to; ++row) {
-        Span s = extents.at(row);
-        if (f.trim_cr && s.length > 0 && s.begin[s.length - 1] == '\r') --s.length;
-        if (f.trim_right)
-            while (s.length > 0 && s.begin[s.length - 1] == f.pad) --s.length;
-        if (f.trim_left)
-            while (s.length > 0 && *s.begin == f.pad) ++s.begin, --s.length;
-        for (const std::string& value : f.null_if)
-            if (s.length == value.size() && std::memcmp(s.begin, value.data(), s.length) == 0) s.length = 0;
-        const auto begin = static_cast<uint32_t>(s.begin - text);
-        begins[row] = begin | (extents.escaped(row) ? kEscaped : 0);
-        ends[row] = begin + s.length;
-    }
-}
-
-// Rules that look at two fields, after all are converted.
+// Rules that look at two fields, when all of rows [from, from + count) are converted.
 inline void check_conditions(const FieldPlan& f, const std::vector<ColumnPlan>& columns,
-                             const std::vector<uint8_t*>& codes, const std::vector<uint8_t*>& nulls, uint32_t rows,
-                             Records& records) noexcept {
-    const uint8_t* empty = nulls[static_cast<size_t>(f.column)];
-    auto holds = [&](const Condition& c, uint32_t row) {
-        const size_t column = static_cast<size_t>(c.column);
-        if (nulls[column] && nulls[column][row]) return false;
-        const bool constant = columns[column].field < 0;
-        const int16_t code = constant ? columns[column].constant : reinterpret_cast<const int16_t*>(codes[column])[row];
-        return code >= 0 && c.values[static_cast<size_t>(code)] != 0;
+                             const std::vector<uint8_t*>& data, const std::vector<uint8_t*>& nulls, uint32_t from,
+                             uint32_t count, Records& records) noexcept {
+    const uint8_t* empty = nulls[static_cast<size_t>(f.column)] + from;
+    auto check = [&](const std::vector<Condition>& conditions, bool when_empty, Code code) {
+        uint8_t broken[kBlockRows] = {};
+        for (const Condition& c : conditions) {
+            const auto column = static_cast<size_t>(c.column);
+            detail::break_rows(c, columns[column], reinterpret_cast<const int16_t*>(data[column]) + from,
+                               nulls[column] ? nulls[column] + from : nullptr, empty, when_empty, count, broken);
+        }
+        if (!std::memchr(broken, 1, count)) return;
+        for (uint32_t row = 0; row < count; ++row)
+            if (broken[row]) note(records, records.row_record[from + row], code, f.number);
     };
-    for (uint32_t row = 0; row < rows; ++row) {
-        for (const Condition& c : f.required_if)
-            if (empty[row] && holds(c, row)) note(records, records.row_record[row], Code::missing_value, f.number);
-        for (const Condition& c : f.empty_if)
-            if (!empty[row] && holds(c, row)) note(records, records.row_record[row], Code::unexpected_value, f.number);
-    }
+    if (!f.required_if.empty()) check(f.required_if, true, Code::missing_value);
+    if (!f.empty_if.empty()) check(f.empty_if, false, Code::unexpected_value);
 }
 
 // Segments of one short message: GSM-7 160 or 153 a part, UCS-2 70 or 67 (3GPP TS 23.040, 23.038).

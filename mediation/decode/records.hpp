@@ -55,12 +55,14 @@ struct Records {
     uint32_t rows = 0;
     uint32_t fields = 0;             // quoted: of all records so far
     int64_t filler_bytes = 0;
+    bool faulty = false;             // a record has a fault
     bool last_terminated = true;
 };
 
 // Sets a record's fault unless a field further left has one.
 inline void note(Records& r, uint32_t record, Code code, uint32_t field) noexcept {
     const uint32_t fault = fault_of(code, field);
+    r.faulty = true;
     if (r.fault[record] == 0 || (fault >> 16) < (r.fault[record] >> 16)) r.fault[record] = fault;
 }
 
@@ -95,7 +97,10 @@ inline void add_record(Records& r, uint32_t begin, uint32_t end, Code code, uint
     r.begin[record] = begin;
     r.end[record] = end;
     r.fault[record] = fault_of(code, 0);
-    if (code != Code::ok) return;
+    if (code != Code::ok) {
+        r.faulty = true;
+        return;
+    }
     r.row_record[r.rows] = record;
     r.row_first[r.rows++] = first;
 }

@@ -11,11 +11,6 @@
 
 #include "native/cpu.hpp"
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#define MEDIATION_X86 1
-#include <immintrin.h>
-#endif
-
 namespace mediation {
 
 inline constexpr uint32_t kBeforeText = 0xFFFFFFFFu;  // + 1 is 0
@@ -97,11 +92,6 @@ struct BaseBlocks {
 MEDIATION_DEFINE_SCAN(scan_base, BaseBlocks, )
 
 #ifdef MEDIATION_X86
-
-#define MEDIATION_AVX2_TARGET [[gnu::target("avx2,bmi,bmi2,popcnt")]]
-#define MEDIATION_AVX512_TARGET [[gnu::target("avx512f,avx512bw,avx512vl,avx512vbmi2,bmi,bmi2,popcnt")]]
-#define MEDIATION_AVX2 MEDIATION_AVX2_TARGET [[gnu::always_inline]]
-#define MEDIATION_AVX512 MEDIATION_AVX512_TARGET [[gnu::always_inline]]
 
 struct Avx2Blocks {
     MEDIATION_AVX2 static inline BlockMasks masks(const uint8_t* block, uint8_t delimiter) {

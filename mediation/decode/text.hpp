@@ -14,18 +14,20 @@
 
 namespace mediation {
 
-inline constexpr uint32_t kBlockRows = 1024;  // a block's text, bounds and columns stay in the second-level cache
-
 struct Work {
     Records records;
+    Simd simd = Simd::base;
     std::vector<std::shared_ptr<uint8_t>> blocks;
     std::vector<uint8_t*> data;    // by column; null for text and for columns without a field
     std::vector<uint8_t*> nulls;   // by column; null where nothing can be null
-    std::vector<uint32_t*> begins, ends;  // by field; where bounds had to be trimmed
+    std::vector<uint32_t*> begins, ends;  // by field; of text only
+    std::vector<int64_t> text_bytes;      // by field; of all rows
+    std::vector<uint32_t> zone_hints;     // by field
     std::vector<int64_t> unreadable;      // by column
     uint8_t* flags = nullptr;
-    uint32_t* kept_rows = nullptr;
+    uint32_t* kept_rows = nullptr;  // null: all of them
     uint32_t kept = 0;
+    int64_t length = 0;  // of the text
     int64_t usage_bytes = 0;
     int64_t undecodable_bytes = 0;
     int64_t record_bytes = 0;
@@ -40,16 +42,8 @@ inline uint8_t* take(Work& w, int64_t bytes) {
     return block.get();
 }
 
-template <class Use>
-inline void with_extents(const TextPlan& plan, const Work& w, const uint8_t* text, size_t field, bool trimmed,
-                         Use&& use) {
-    const Records& r = w.records;
-    const auto f = static_cast<uint32_t>(field);
-    if (trimmed && w.begins[field]) use(Spans{text, w.begins[field], w.ends[field]});
-    else if (plan.frame.framing == Framing::fixed)
-        use(Fixed{text, r.row_first, plan.frame.starts[field], plan.frame.widths[field]});
-    else if (plan.frame.framing == Framing::quoted) use(Quoted{text, r.begins, r.ends, r.row_first, f});
-    else use(Delimited{text, r.separators.separators, r.row_first, f});
+inline uint32_t* take_rows(Work& w) {
+    return reinterpret_cast<uint32_t*>(take(w, (int64_t{w.records.rows} + kSpareRows) * 4));
 }
 
 }  // namespace detail
@@ -59,51 +53,60 @@ inline bool structure(const TextPlan& plan, Simd simd, const uint8_t* text, uint
     if (!prepare(w.records, plan.frame, simd, text, length)) return false;
     find_records(plan.frame, simd, text, length, w.records);
     const int64_t rows = w.records.rows;
+    w.simd = simd;
+    w.length = length;
     w.data.assign(plan.columns.size(), nullptr);
     w.nulls.assign(plan.columns.size(), nullptr);
     w.unreadable.assign(plan.columns.size(), 0);
     w.begins.assign(plan.fields.size(), nullptr);
     w.ends.assign(plan.fields.size(), nullptr);
+    w.text_bytes.assign(plan.fields.size(), 0);
+    w.zone_hints.assign(plan.fields.size(), 0);
     for (size_t c = 0; c < plan.columns.size(); ++c) {
         if (!plan.columns[c].nullable || plan.columns[c].field < 0) continue;
-        if (!(w.nulls[c] = detail::take(w, rows + 1))) return false;
-        std::memset(w.nulls[c], 0, static_cast<size_t>(rows + 1));
+        if (!(w.nulls[c] = detail::take(w, rows + kSpareRows))) return false;
     }
     for (size_t f = 0; f < plan.fields.size(); ++f) {
-        if (plan.fields[f].type == FieldType::ignored || plan.fields[f].plain()) continue;
-        w.begins[f] = reinterpret_cast<uint32_t*>(detail::take(w, rows * 4 + 4));
-        w.ends[f] = reinterpret_cast<uint32_t*>(detail::take(w, rows * 4 + 4));
-        if (!w.begins[f] || !w.ends[f]) return false;
+        if (plan.fields[f].type != FieldType::text) continue;
+        if (!(w.begins[f] = detail::take_rows(w)) || !(w.ends[f] = detail::take_rows(w))) return false;
     }
-    w.flags = detail::take(w, rows + 1);
-    w.kept_rows = reinterpret_cast<uint32_t*>(detail::take(w, rows * 4 + 4));
-    if (!w.flags || !w.kept_rows) return false;
+    if (!(w.flags = detail::take(w, rows + 1))) return false;
     std::memset(w.flags, 0, static_cast<size_t>(rows + 1));
     return true;
 }
+
+namespace detail {
+
+inline void convert_block(const TextPlan& plan, const uint8_t* text, size_t field, uint32_t from, uint32_t count,
+                          Work& w) noexcept {
+    const FieldPlan& f = plan.fields[field];
+    const auto c = static_cast<size_t>(f.column);
+    alignas(64) uint32_t spans[2][kBlockRows + kSpareRows];
+    uint32_t* begins = w.begins[field] ? w.begins[field] + from : spans[0];
+    uint32_t* ends = w.ends[field] ? w.ends[field] + from : spans[1];
+    locate(plan.frame, w.records, static_cast<uint32_t>(field), from, count, begins, ends);
+    if (!f.plain()) trim(f, text, count, begins, ends);
+    uint8_t* data = w.data[c] ? w.data[c] + size_t{from} * kWidths[static_cast<int>(plan.columns[c].kind)] : nullptr;
+    Target target{&w.records, w.records.row_record + from, data, w.nulls[c] ? w.nulls[c] + from : nullptr,
+                  w.flags + from, &w.zone_hints[field]};
+    convert_field(w.simd, f, {text, begins, ends, count}, target);
+    w.unreadable[c] += target.unreadable;
+    if (w.begins[field]) w.text_bytes[field] += total_length(begins, ends, count);
+}
+
+}  // namespace detail
 
 // Step 2. `data` points to the columns of fixed width.
 inline void convert(const TextPlan& plan, const uint8_t* text, Work& w) {
     const uint32_t rows = w.records.rows;
     for (uint32_t from = 0; from < rows; from += kBlockRows) {
-        const uint32_t to = std::min(rows, from + kBlockRows);
-        for (size_t i = 0; i < plan.fields.size(); ++i) {
-            const FieldPlan& f = plan.fields[i];
-            if (f.type == FieldType::ignored) continue;
-            const auto c = static_cast<size_t>(f.column);
-            Target target{&w.records, w.data[c], w.nulls[c], w.flags};
-            if (w.begins[i])
-                detail::with_extents(plan, w, text, i, false, [&](auto extents) {
-                    trim_field(f, extents, from, to, text, w.begins[i], w.ends[i]);
-                });
-            detail::with_extents(plan, w, text, i, true,
-                                 [&](auto extents) { convert_field(f, extents, from, to, target); });
-            w.unreadable[c] += target.unreadable;
-        }
+        const uint32_t count = std::min(rows - from, kBlockRows);
+        for (size_t i = 0; i < plan.fields.size(); ++i)
+            if (plan.fields[i].type != FieldType::ignored) detail::convert_block(plan, text, i, from, count, w);
+        for (const FieldPlan& f : plan.fields)
+            if (!f.required_if.empty() || !f.empty_if.empty())
+                check_conditions(f, plan.columns, w.data, w.nulls, from, count, w.records);
     }
-    for (const FieldPlan& f : plan.fields)
-        if (!f.required_if.empty() || !f.empty_if.empty())
-            check_conditions(f, plan.columns, w.data, w.nulls, rows, w.records);
 }
 
 // The sum of a column over every row that could be read, faulty ones included; before `compact`.
@@ -126,25 +129,25 @@ inline void keep_rows(uint8_t* data, const uint32_t* rows, uint32_t from, uint32
 
 }  // namespace detail
 
-// Step 3. Leaves the rows without a fault, counts bytes.
-inline void compact(const TextPlan& plan, Work& w) {
+// Step 3. Leaves the rows without a fault, counts bytes. False when memory is exhausted.
+inline bool compact(const TextPlan& plan, Work& w) {
     Records& r = w.records;
+    w.kept = r.rows;
+    w.record_bytes = w.usage_bytes = w.length - r.filler_bytes;
+    if (!r.faulty) return true;
+    if (!(w.kept_rows = detail::take_rows(w))) return false;
     uint32_t kept = 0;
+    w.record_bytes = w.usage_bytes = 0;
     for (uint32_t row = 0; row < r.rows; ++row) {
+        const uint32_t record = r.row_record[row], bytes = r.end[record] - r.begin[record];
+        const bool sound = r.fault[record] == 0;
+        w.record_bytes += bytes;
+        w.usage_bytes += sound ? bytes : 0;
         w.kept_rows[kept] = row;
-        kept += r.fault[r.row_record[row]] == 0;
+        kept += sound;
     }
     w.kept = kept;
-    int64_t sound_bytes = 0, all_bytes = 0;
-    for (uint32_t i = 0; i < kept; ++i) {
-        const uint32_t record = r.row_record[w.kept_rows[i]];
-        w.usage_bytes += r.end[record] - r.begin[record];
-    }
-    for (uint32_t row = 0; row < r.rows; ++row) sound_bytes += r.end[r.row_record[row]] - r.begin[r.row_record[row]];
-    for (uint32_t i = 0; i < r.records; ++i) all_bytes += r.end[i] - r.begin[i];
-    w.record_bytes = sound_bytes;
-    w.undecodable_bytes = all_bytes - sound_bytes;
-    if (kept == r.rows) return;
+    w.undecodable_bytes = w.length - r.filler_bytes - w.record_bytes;
     uint32_t from = 0;
     while (from < kept && w.kept_rows[from] == from) ++from;
     detail::keep_rows<uint8_t>(w.flags, w.kept_rows, from, kept);
@@ -156,14 +159,12 @@ inline void compact(const TextPlan& plan, Work& w) {
         else if (width == 8) detail::keep_rows<int64_t>(w.data[c], w.kept_rows, from, kept);
         else detail::keep_rows<__int128>(w.data[c], w.kept_rows, from, kept);
     }
+    return true;
 }
 
-// Bytes that a text column needs at most; exactly, unless it has escapes or is not UTF-8.
-inline int64_t text_bytes(const TextPlan& plan, const uint8_t* text, const Work& w, int32_t field) {
-    int64_t bytes = 0;
-    detail::with_extents(plan, w, text, static_cast<size_t>(field), true, [&](auto extents) {
-        for (uint32_t i = 0; i < w.kept; ++i) bytes += extents.at(w.kept_rows[i]).length;
-    });
+// Bytes that a text column needs at most.
+inline int64_t text_bytes(const TextPlan& plan, const Work& w, int32_t field) {
+    const int64_t bytes = w.text_bytes[static_cast<size_t>(field)];
     return plan.frame.encoding == Encoding::gb18030 ? bytes * 3 / 2 + 4 : bytes;
 }
 
@@ -172,13 +173,9 @@ namespace detail {
 inline uint8_t* copy_value(const TextPlan& plan, Span s, bool escaped, uint8_t* out) noexcept {
     const uint8_t quote = plan.frame.quote;
     if (plan.frame.encoding != Encoding::gb18030) {
-        if (!escaped) {
-            std::memcpy(out, s.begin, s.length);
-            return out + s.length;
-        }
         for (uint32_t i = 0; i < s.length; ++i) {
             *out++ = s.begin[i];
-            i += s.begin[i] == quote;
+            i += escaped && s.begin[i] == quote;
         }
         return out;
     }
@@ -193,29 +190,58 @@ inline uint8_t* copy_value(const TextPlan& plan, Span s, bool escaped, uint8_t* 
     return out;
 }
 
+// Whole registers, where they hold the value: text and column end in padding.
+inline void copy_bytes(uint8_t* out, const uint8_t* from, uint32_t length) noexcept {
+    if (length <= 16) std::memcpy(out, from, 16);
+    else if (length <= 32) std::memcpy(out, from, 32);
+    else std::memcpy(out, from, length);
+}
+
 }  // namespace detail
 
 // Step 4, for each text column.
 inline void copy_text(const TextPlan& plan, const uint8_t* text, const Work& w, int32_t field, ColumnOut& out) {
+    const auto f = static_cast<size_t>(field);
+    const uint32_t *begins = w.begins[f], *ends = w.ends[f];
+    const bool as_is = plan.frame.encoding != Encoding::gb18030, quoted = plan.frame.framing == Framing::quoted;
     uint8_t* at = out.data;
-    detail::with_extents(plan, w, text, static_cast<size_t>(field), true, [&](auto extents) {
-        for (uint32_t i = 0; i < w.kept; ++i) {
-            at = detail::copy_value(plan, extents.at(w.kept_rows[i]), extents.escaped(w.kept_rows[i]), at);
-            out.offsets[i + 1] = static_cast<int32_t>(at - out.data);
+    for (uint32_t i = 0; i < w.kept; ++i) {
+        const uint32_t row = w.kept_rows ? w.kept_rows[i] : i, length = ends[row] - begins[row];
+        const bool escaped = quoted && w.records.begins[w.records.row_first[row] + f] & kEscaped;
+        if (as_is && !escaped) {
+            detail::copy_bytes(at, text + begins[row], length);
+            at += length;
+        } else {
+            at = detail::copy_value(plan, {text + begins[row], length}, escaped, at);
         }
-    });
+        out.offsets[i + 1] = static_cast<int32_t>(at - out.data);
+    }
 }
+
+namespace detail {
+
+// Eight null bytes (0 or 1; after the last row anything) as bits.
+inline uint64_t null_bits(const uint8_t* nulls) noexcept {
+    uint64_t word;
+    std::memcpy(&word, nulls, 8);
+    return (word & 0x0101010101010101ull) * 0x0102040810204080ull >> 56;
+}
+
+}  // namespace detail
 
 // Step 5. Null bits from null bytes; a column without a field is constant or wholly null.
 inline void finish_nulls(const ColumnPlan& plan, const uint8_t* nulls, uint32_t rows, ColumnOut& out) {
     if (plan.field >= 0) {
-        if (nulls)
-            for (uint32_t i = 0; i < rows; ++i)
-                if (nulls[i]) out.set_null(i);
+        for (uint32_t i = 0; nulls && i < rows; i += 8) {
+            uint64_t bits = detail::null_bits(nulls + i);
+            if (rows - i < 8) bits &= (1u << (rows - i)) - 1;
+            out.validity[i / 8] = static_cast<uint8_t>(~bits);
+            out.null_count += __builtin_popcountll(bits);
+        }
         return;
     }
     if (plan.filled) {
-        for (uint32_t i = 0; i < rows; ++i) out.i16()[i] = plan.constant;
+        std::fill_n(out.i16(), rows, plan.constant);
         return;
     }
     std::memset(out.validity, 0, static_cast<size_t>((rows + 7) / 8));
@@ -253,27 +279,33 @@ inline void derive(const TextPlan& plan, const Work& w, const std::vector<Column
         const ColumnOut *start = column(plan.start_time), *end = column(plan.end_time);
         const ColumnOut* duration = column(plan.duration);
         const bool compare = plan.duration_tolerance_s >= 0 && start && end && duration;
-        for (uint32_t i = 0; i < w.kept; ++i) {
-            int64_t value = w.flags[i];
-            if (compare && start->valid(i) && end->valid(i) && duration->valid(i)) {
-                const int64_t elapsed_s = (end->i64()[i] - start->i64()[i]) / detail::kSecond;
-                const __int128 apart = static_cast<__int128>(elapsed_s) - duration->i64()[i];
-                value |= (apart < 0 ? -apart : apart) > plan.duration_tolerance_s;
-            }
-            flags->i64()[i] = value;
+        int64_t* out = flags->i64();
+        for (uint32_t i = 0; i < w.kept; ++i) out[i] = w.flags[i];
+        for (uint32_t i = 0; compare && i < w.kept; ++i) {
+            if (!start->valid(i) || !end->valid(i) || !duration->valid(i)) continue;
+            const int64_t elapsed_s = (end->i64()[i] - start->i64()[i]) / detail::kSecond;
+            const __int128 apart = static_cast<__int128>(elapsed_s) - duration->i64()[i];
+            out[i] |= (apart < 0 ? -apart : apart) > plan.duration_tolerance_s;
         }
     }
 }
 
-// Provenance of the kept rows.
+// Provenance of the kept rows; a loop a column, because a compiler makes those wide.
 inline void provenance(const Work& w, int32_t source_id, int64_t byte_offset, int32_t* source, int64_t* record_no,
-                       int16_t* item_no, int64_t* offset, int64_t* length) {
+                       int16_t* item_no, int64_t* offset, int64_t* length) noexcept {
     const Records& r = w.records;
-    for (uint32_t i = 0; i < w.kept; ++i) {
-        const uint32_t record = r.row_record[w.kept_rows[i]];
-        source[i] = source_id;
+    const uint32_t kept = w.kept;
+    std::fill_n(source, kept, source_id);
+    std::fill_n(item_no, kept, int16_t{0});
+    if (kept == r.records) {
+        for (uint32_t i = 0; i < kept; ++i) record_no[i] = i;
+        for (uint32_t i = 0; i < kept; ++i) offset[i] = byte_offset + r.begin[i];
+        for (uint32_t i = 0; i < kept; ++i) length[i] = r.end[i] - r.begin[i];
+        return;
+    }
+    for (uint32_t i = 0; i < kept; ++i) {
+        const uint32_t record = r.row_record[w.kept_rows ? w.kept_rows[i] : i];
         record_no[i] = record;
-        item_no[i] = 0;
         offset[i] = byte_offset + r.begin[record];
         length[i] = r.end[record] - r.begin[record];
     }

@@ -5,7 +5,9 @@
 // Second 60 (a leap second) is accepted and stands at the next minute's :00, as POSIX counts. Years 1970 to 2199.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <vector>
 
 #include "decode/digits.hpp"
@@ -27,13 +29,46 @@ struct ZoneTable {
     std::vector<int64_t> offsets_us;
 };
 
+// Where the fourteen digits YYYYMMDDHHMMSS stand, and the literals around them, in a pattern that has nothing else.
+struct TimestampShape {
+    bool simple = false;  // such a pattern, within 32 bytes; an offset may follow
+    uint8_t places[16] = {};
+    uint8_t literals[32] = {};
+    uint32_t literal_mask = 0;
+};
+
 struct TimestampPlan {
     std::vector<PatternPart> parts;
     uint32_t width = 0;       // of all parts of fixed width
     bool compact = false;     // begins with YYYYMMDDHHMMSS
     bool has_offset = false;
     ZoneTable zone;
+    TimestampShape shape;
+    void find_shape();  // when all parts are there
 };
+
+inline void TimestampPlan::find_shape() {
+    static constexpr Part kParts[] = {Part::year, Part::month, Part::day, Part::hour, Part::minute, Part::second};
+    shape = TimestampShape{};
+    uint32_t at = 0, seen = 0;
+    for (const PatternPart& p : parts) {
+        const auto* found = std::find(std::begin(kParts), std::end(kParts), p.part);
+        const bool digits = found != std::end(kParts);
+        if (at + p.width > 32 || (!digits && p.part != Part::literal && p.part != Part::offset)) return;
+        if (digits) {
+            const auto i = static_cast<uint32_t>(found - std::begin(kParts));
+            const uint32_t place = i == 0 ? 0 : 2 + 2 * i;
+            if (seen & 1u << i) return;
+            for (uint32_t k = 0; k < p.width; ++k) shape.places[place + k] = static_cast<uint8_t>(at + k);
+            seen |= 1u << i;
+        } else if (p.part == Part::literal) {
+            shape.literals[at] = p.literal;
+            shape.literal_mask |= 1u << at;
+        }
+        at += p.width;
+    }
+    shape.simple = seen == 0x3F;
+}
 
 struct Instant {
     int64_t us;
@@ -45,28 +80,39 @@ namespace detail {
 
 inline constexpr int64_t kSecond = 1000000;
 
-inline int64_t days_from_civil(int64_t y, uint32_t m, uint32_t d) noexcept {
-    y -= m <= 2;
-    const int64_t era = y / 400;  // y >= 0
-    const uint32_t yoe = static_cast<uint32_t>(y - era * 400);
-    const uint32_t doy = (153 * (m > 2 ? m - 3 : m + 9) + 2) / 5 + d - 1;
-    return era * 146097 + static_cast<int64_t>(yoe * 365 + yoe / 4 - yoe / 100 + doy) - 719468;
+inline constexpr uint32_t kFirstYear = 1970, kMonths = (2199 - kFirstYear + 1) * 12;
+
+struct MonthTable {
+    int32_t months[kMonths];  // since January 1970: days before it << 8 | its days
+};
+
+constexpr MonthTable make_months() {
+    constexpr int32_t kDays[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    MonthTable table{};
+    int32_t before = 0;
+    for (uint32_t i = 0; i < kMonths; ++i) {
+        const uint32_t year = kFirstYear + i / 12;
+        const bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        const int32_t days = kDays[i % 12] + (leap && i % 12 == 1);
+        table.months[i] = before << 8 | days;
+        before += days;
+    }
+    return table;
 }
 
-inline uint32_t days_of_month(uint32_t y, uint32_t m) noexcept {
-    static constexpr uint8_t kDays[] = {0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    return kDays[m] + (m == 2 && y % 4 == 0 && (y % 100 != 0 || y % 400 == 0));
-}
+inline constexpr MonthTable kCalendar = make_months();
 
 struct Wall {
     uint32_t year = 1970, month = 1, day = 1, hour = 0, minute = 0, second = 0, microsecond = 0;
 };
 
 inline Instant local_instant(const Wall& w) noexcept {
-    if (w.year < 1970 || w.year > 2199 || w.month < 1 || w.month > 12 || w.day < 1 ||
-        w.day > days_of_month(w.year, w.month) || w.hour > 23 || w.minute > 59 || w.second > 60)
+    const uint32_t month = (w.year - kFirstYear) * 12 + w.month - 1;
+    if (w.month < 1 || w.month > 12 || month >= kMonths) return {0, Code::impossible_time, false};
+    const int32_t entry = kCalendar.months[month];
+    if (w.day < 1 || w.day > static_cast<uint32_t>(entry & 0xFF) || w.hour > 23 || w.minute > 59 || w.second > 60)
         return {0, Code::impossible_time, false};
-    const int64_t seconds = days_from_civil(w.year, w.month, w.day) * 86400 + w.hour * 3600 + w.minute * 60 + w.second;
+    const int64_t seconds = ((entry >> 8) + int64_t{w.day} - 1) * 86400 + w.hour * 3600 + w.minute * 60 + w.second;
     return {seconds * kSecond + w.microsecond, Code::ok, w.second == 60};
 }
 
@@ -86,23 +132,31 @@ inline Parsed parse_offset_us(Span s) noexcept {
 
 }  // namespace detail
 
+struct LocalRange {
+    int64_t first, last;  // both included
+};
+
+// Local times that are in interval i of a zone and a day or more from its ends: they happened once.
+inline LocalRange far_inside(const ZoneTable& zone, size_t i) noexcept {
+    static constexpr int64_t kDay = 86400 * detail::kSecond;
+    const bool begins = zone.starts_us[i] != INT64_MIN, ends = i + 1 < zone.starts_us.size();
+    return {begins ? zone.starts_us[i] + zone.offsets_us[i] + kDay : INT64_MIN,
+            ends ? zone.starts_us[i + 1] + zone.offsets_us[i] - kDay - 1 : INT64_MAX};
+}
+
 // The UTC instant of a local time. `hint` is the interval of the last call: nearly always right.
 inline Instant local_to_utc(const ZoneTable& zone, Instant local, uint32_t& hint) noexcept {
-    static constexpr int64_t kDay = 86400 * detail::kSecond;
     const size_t n = zone.starts_us.size();
-    auto starts = [&](size_t i) {
-        return zone.starts_us[i] == INT64_MIN ? INT64_MIN : zone.starts_us[i] + zone.offsets_us[i];
-    };
-    auto ends = [&](size_t i) { return i + 1 == n ? INT64_MAX : zone.starts_us[i + 1] + zone.offsets_us[i]; };
-    auto far_inside = [&](size_t i) {
-        return (starts(i) == INT64_MIN || local.us - kDay >= starts(i)) &&
-               (ends(i) == INT64_MAX || local.us + kDay < ends(i));
-    };
-    if (hint < n && far_inside(hint)) return {local.us - zone.offsets_us[hint], local.code, local.leap_second};
+    if (hint < n) {
+        const LocalRange range = far_inside(zone, hint);
+        if (local.us >= range.first && local.us <= range.last)
+            return {local.us - zone.offsets_us[hint], local.code, local.leap_second};
+    }
     uint32_t found = 0;
     int64_t us = 0;
     for (size_t i = 0; i < n; ++i) {
-        if (local.us < starts(i) || local.us >= ends(i)) continue;
+        const bool begun = zone.starts_us[i] == INT64_MIN || local.us >= zone.starts_us[i] + zone.offsets_us[i];
+        if (!begun || (i + 1 < n && local.us >= zone.starts_us[i + 1] + zone.offsets_us[i])) continue;
         ++found;
         us = local.us - zone.offsets_us[i];
         hint = static_cast<uint32_t>(i);
