@@ -9,6 +9,7 @@ from mediation.errors import RulebookError
 from mediation.rulebook import check_book, load_rulebook
 
 FIELD = "$.layout[0].field"
+STRIPPED = 'encoding = "gb18030"\nfield = [\n{ column = "location", type = "text", strip = "both", pad = "0" },'
 
 # (file, what stands there, what stands there instead, the place of the fault: of the same file, or "file: path")
 MUTATIONS = [
@@ -67,6 +68,7 @@ MUTATIONS = [
     (ALPHA, 'record_type = ["data"]', 'record_typ = ["data"]', f"{FIELD}[4].empty_if.record_typ"),
     (ALPHA, 'record_type = ["data"]', 'record_type = ["fax"]', f"{FIELD}[4].empty_if.record_type[0]"),
     (BETA, 'decimals = 2, unit = "yuan"', 'decimals = 5, unit = "fen"', "$.layout[1].field[4].decimals"),
+    (BETA, "quote = '\"'\nfield = [", STRIPPED, "$.layout[1].field[0].pad"),
     (BETA, '"host_charge_amount", type = "decimal"', '"trunk", type = "decimal"', "$.layout[1].field[4].type"),
     (
         BETA,

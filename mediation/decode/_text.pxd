@@ -207,5 +207,6 @@ cdef extern from "decode/rejects.hpp" namespace "mediation" nogil:
     RejectSizes measure_rejects(const TextPlan& plan, const RejectNames& names, const Records& records)
     void fill_rejects(const TextPlan& plan, const RejectNames& names, const uint8_t* text, const Records& records,
                       int32_t source_id, int64_t byte_offset, const RejectColumns& out)
+    uint32_t native_first_record "mediation::first_record"(const Frame& frame, const uint8_t* text, uint32_t length)
     uint32_t native_complete_records "mediation::complete_records"(const Frame& frame, const uint8_t* text,
                                                                   uint32_t length, uint32_t& last_begin)

@@ -276,6 +276,14 @@ cdef class Decoded:
         return 0
 
 
+def first_record(Plan plan, Text text, int64_t begin, int64_t length):
+    """Bytes of the first record of a text that holds more than max_record_bytes, or is all that is left of the file."""
+    cdef uint32_t end
+    with nogil:
+        end = native_first_record(plan.native.frame, text.block.get() + begin, <uint32_t> length)
+    return end
+
+
 def complete_records(Plan plan, Text text, int64_t begin, int64_t length):
     """How much of a text is whole records, when the file goes on after it.
 

@@ -83,6 +83,8 @@ class ByteStream:
             magic = os.pread(self._fd, MAGIC_BYTES, 0)
         except OSError as e:
             raise self._translated(e) from e
+        except ValueError as e:  # a NUL byte
+            raise NoInputError(f"{self._name}: no file can have this name") from e
         self.file_bytes = self._stat.st_size
         found = compression_of(magic)
         if not magic and (declared in ("gzip", "zstd") or self._name.endswith((".gz", ".zst"))):
@@ -102,7 +104,7 @@ class ByteStream:
             count = os.readv(self._fd, [view])
         except OSError as e:
             raise self._translated(e) from e
-        self._raw_bytes += count
+        self._count_raw(count)
         return count
 
     def _read_raw(self, size: int) -> bytes:
@@ -110,8 +112,14 @@ class ByteStream:
             data = os.read(self._fd, size)
         except OSError as e:
             raise self._translated(e) from e
-        self._raw_bytes += len(data)
+        self._count_raw(len(data))
         return data
+
+    def _count_raw(self, count: int) -> None:
+        """Files that grow while they are read, and those that the system makes up, may have no end."""
+        self._raw_bytes += count
+        if self._raw_bytes > self.file_bytes:
+            raise SourceRefused("changed_while_read")
 
     def _check_size(self, size: int) -> None:
         if size > self._limits.max_bytes:

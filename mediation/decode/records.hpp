@@ -128,20 +128,28 @@ inline uint32_t field_at(const Frame& frame, const Records& r, uint32_t row, uin
     return 0;
 }
 
+// A field of fixed width is cut by bytes, perhaps inside a character: each has to be text by itself.
 inline void check_encoding(const Frame& frame, const uint8_t* text, Records& r, uint32_t row) noexcept {
     const uint32_t record = r.row_record[row], begin = r.begin[record];
-    const int64_t bad = first_invalid(frame.encoding, frame.gb18030, text + begin, r.end[record] - begin);
+    auto invalid = [&](uint32_t from, uint32_t bytes) {
+        return first_invalid(frame.encoding, frame.gb18030, text + from, bytes);
+    };
+    const int64_t bad = invalid(begin, r.end[record] - begin);
     if (bad >= 0) note(r, record, Code::invalid_encoding, field_at(frame, r, row, begin + static_cast<uint32_t>(bad)));
+    if (frame.framing != Framing::fixed) return;
+    for (uint32_t f = 0; f < frame.fields; ++f) {
+        if (invalid(begin + frame.starts[f], frame.widths[f]) < 0) continue;
+        return note(r, record, Code::invalid_encoding, f + 1);
+    }
 }
 
-// Rows and dirty blocks both ascend: each row is looked at once.
+// Rows and dirty blocks both ascend: each row is looked at once, though it may reach into many blocks.
 inline void check_dirty(const Frame& frame, const uint8_t* text, Records& r) noexcept {
     uint32_t row = 0;
     for (uint32_t d = 0; d < r.separators.dirty_count; ++d) {
         const uint64_t block = uint64_t{r.separators.dirty[d]} * 64;
         while (row < r.rows && r.end[r.row_record[row]] <= block) ++row;
         while (row < r.rows && r.begin[r.row_record[row]] < block + 64) check_encoding(frame, text, r, row++);
-        if (row > 0) --row;  // it may reach into the next dirty block; a second look finds the same
     }
 }
 
@@ -319,6 +327,14 @@ inline void find_records(const Frame& frame, Simd simd, const uint8_t* text, uin
     if (frame.terminator == Terminator::none) detail::blocks(frame, text, length, r);
     else if (frame.framing == Framing::quoted) detail::quoted(frame, text, length, r);
     else detail::lines(frame, simd, text, length, r);
+}
+
+// Where the first record of a text ends, which holds max_record_bytes and more or is all that is left of the file.
+inline uint32_t first_record(const Frame& frame, const uint8_t* text, uint32_t length) noexcept {
+    if (frame.terminator == Terminator::none) return length < frame.record_length ? length : frame.record_length;
+    if (frame.framing == Framing::quoted) return read_quoted(frame, text, 0, length, true, nullptr, nullptr).end;
+    const void* lf = std::memchr(text, '\n', length);
+    return lf ? static_cast<uint32_t>(static_cast<const uint8_t*>(lf) - text) + 1 : length;
 }
 
 // How many leading bytes of a text are whole records, when the file goes on after it. `last_begin` is where the last of

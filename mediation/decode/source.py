@@ -16,7 +16,7 @@ import re
 from typing import NamedTuple
 
 from mediation.decode import envelope
-from mediation.decode._text import Text, complete_records
+from mediation.decode._text import Text, complete_records, first_record
 from mediation.decode.bytestream import ByteStream
 from mediation.errors import SourceRefused, UsageError
 from mediation.rulebook.names import NameMatch
@@ -25,6 +25,7 @@ from mediation.rulebook.names import NameMatch
 CHUNK_BYTES = 1 << 22
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LINE_FEED = re.compile(rb"\n")
+_EMPTY_LINES = {"lf": re.compile(rb"\n*"), "crlf": re.compile(rb"(?:\r?\n)*"), "any": re.compile(rb"(?:\r?\n)*")}
 
 
 class Chunk(NamedTuple):
@@ -282,8 +283,8 @@ class Source:
             if self._declared.header is None:
                 return window._replace(begin=begin)
             begin = self._skip_empty_lines(view, begin, filled)
-            end = self._first_end(text, view, begin, filled)
-            raw = bytes(view[begin:end])
+            end = begin + first_record(self._plan, text, begin, filled - begin)
+            raw = bytes(view[begin : min(end, begin + self._longest + 1)])
         if not raw or len(raw) > self._longest or not envelope.begins(self._declared, self._declared.header, raw):
             self._envelope["header"] = None
             return None
@@ -292,26 +293,12 @@ class Source:
         return window._replace(begin=end)
 
     def _skip_empty_lines(self, view, begin: int, filled: int) -> int:
-        at, crlf = begin, self._declared.terminator in ("crlf", "any")
-        while self._declared.terminator != "none" and at < filled:
-            if view[at] == 0x0A:
-                at += 1
-            elif crlf and bytes(view[at : min(at + 2, filled)]) == b"\r\n":
-                at += 2
-            else:
-                break
-        self.filler_bytes += at - begin
-        return at
-
-    def _first_end(self, text: Text, view, begin: int, filled: int) -> int:
-        """Where the first record ends, its terminator included."""
+        """Where the first line with content begins; after more than max_record_bytes of empty ones nobody looks."""
         if self._declared.terminator == "none":
-            return min(begin + (self._declared.record_length or 0), filled)
-        for line_feed in _LINE_FEED.finditer(view, begin, min(filled, begin + self._longest)):
-            whole, _ = complete_records(self._plan, text, begin, line_feed.end() - begin)
-            if whole:
-                return line_feed.end()
-        return filled
+            return begin
+        found = _EMPTY_LINES[self._declared.terminator].match(view, begin, min(filled, begin + self._longest))
+        self.filler_bytes += found.end() - begin
+        return found.end()
 
     def verify(self, records: int, sums, unreadable) -> None:
         """Compare the envelope with what the file holds, after the last chunk.

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mediation.errors import NoInputError, SourceRefused, UsageError
+from mediation.rulebook.model import SourceLimits
 
 HASHED_AT_ONCE = 1 << 20
 
@@ -34,24 +35,38 @@ class Listed(NamedTuple):
     detail: str
     file_bytes: int
 
+    @property
+    def name(self) -> str:
+        """The file's name as text; bytes of it that are no UTF-8 as `\\xNN`."""
+        return os.fsencode(self.path.name).decode("utf-8", "backslashreplace")
 
-def file_hash(path: Path) -> str:
-    """Hex blake3 of a file as it lies on disk; empty for what is no regular file or cannot be read."""
+
+def file_hash(path: Path, most_bytes: int) -> str:
+    """Hex blake3 of a file as it lies on disk; empty for what cannot be read, is no regular file or too large."""
     import blake3
 
     hasher = blake3.blake3()
     try:
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            if not stat.S_ISREG(os.fstat(file).st_mode):
+            found = os.fstat(file)
+            if not stat.S_ISREG(found.st_mode) or found.st_size > most_bytes:
                 return ""
-            while piece := os.read(file, HASHED_AT_ONCE):
+            left = found.st_size  # a file that grows may have no end
+            while left > 0 and (piece := os.read(file, min(left, HASHED_AT_ONCE))):
                 hasher.update(piece)
+                left -= len(piece)
         finally:
             os.close(file)
     except OSError:
         return ""
     return hasher.hexdigest()
+
+
+def most_bytes(book: Any, feed: str | None) -> int:
+    """What a file of a feed may hold, or one of no feed."""
+    limits = SourceLimits() if feed is None else book.feeds[feed].declared.limits
+    return limits.max_bytes
 
 
 def _matched(path: Path, book: Any) -> tuple:
@@ -95,7 +110,7 @@ def list_sources(paths: Iterable[str | os.PathLike], book: Any) -> list[Listed]:
 
     def order(entry: tuple) -> tuple:
         path, feed, date, sequence, *_ = entry
-        content = file_hash(path) if same_name[path.name] > 1 else ""
+        content = file_hash(path, most_bytes(book, feed)) if same_name[path.name] > 1 else ""
         return feed or "", date or dt.date.min, -1 if sequence is None else sequence, path.name, content
 
     return [

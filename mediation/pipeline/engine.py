@@ -27,7 +27,7 @@ from mediation.dedup import dedup
 from mediation.errors import BadDataError, SourceRefused, TemporaryError
 from mediation.native._column import Batch
 from mediation.pipeline.audit import SourceAudit
-from mediation.pipeline.catalogue import Listed, file_hash
+from mediation.pipeline.catalogue import Listed, file_hash, most_bytes
 from mediation.pipeline.spool import Spool
 
 BYTES_PER_RECORD = 160  # a guess that sizes the set of fingerprints
@@ -44,7 +44,7 @@ class SourceState:
 
     def __init__(self, listed: Listed, through: str):
         self.listed = listed
-        self.audit = SourceAudit(listed.source_id, listed.path.name, listed.feed, listed.file_bytes, through)
+        self.audit = SourceAudit(listed.source_id, listed.name, listed.feed, listed.file_bytes, through)
         self.source: Any = None
         self.layout: Any = None
         self.held = False
@@ -357,7 +357,7 @@ class Engine:
         state.spool.close()
         state.aside = []
         if state.audit.content_hash is None:
-            state.audit.content_hash = file_hash(state.listed.path)
+            state.audit.content_hash = file_hash(state.listed.path, most_bytes(self.book, state.listed.feed))
         state.audit.refuse(refusal.code, refusal.detail)
 
     def first_of(self, ordinals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

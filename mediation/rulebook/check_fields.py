@@ -88,6 +88,8 @@ class FieldCheck:
             return
         if len(field.pad.encode()) != 1:
             self.fault(".pad", "must be a single byte")
+        elif self._cuts_characters():
+            self.fault(".pad", "ends characters of GB18030; stripped on the right, it would take them apart")
         self._column()
         self._without_effect()
         self._bounds()
@@ -119,6 +121,12 @@ class FieldCheck:
             self.fault(".column", f"{field.column} is added by a later stage; choose another name")
         elif not _COLUMN.fullmatch(field.column):
             self.fault(".column", "a column's name has small letters, digits and _, and begins with a letter")
+
+    def _cuts_characters(self) -> bool:
+        """Whether padding on the right may be the last byte of a character: the second of two, the fourth of four."""
+        field = self.field
+        right = field.type == "text" and field.strip in ("right", "both")
+        return right and self.of.layout.encoding == "gb18030" and field.pad >= "0"
 
     def _without_effect(self) -> None:
         """An option that the field's type knows nothing of is a slip: it would be silently left aside."""

@@ -329,11 +329,22 @@ def decode_record(feed, layout, record: Record, zone: str, rules: tuple) -> tupl
     row |= {name: value for name, value in (("host", feed.host), ("record_type", feed.record_type)) if value}
     row |= {f.column: f.value for f in layout.field if f.type == "constant"}
     faults = value_faults(feed, layout, record, zone, rules, row, fields, unreadable)
+    return row, [*encoding_faults(layout, record), *faults]
+
+
+def encoding_faults(layout, record: Record) -> list:
+    """The first byte of the record that is not text; of fixed width, each field that is none by itself as well."""
+    faults = []
     try:
         record.raw.decode(layout.encoding)
     except UnicodeDecodeError as error:
-        faults = [(field_of(layout, record, error.start), "invalid_encoding"), *faults]
-    return row, faults
+        faults.append((field_of(layout, record, error.start), "invalid_encoding"))
+    for number, (begin, end, _) in enumerate(record.spans if layout.format == "fixed" else [], 1):
+        try:
+            record.raw[begin:end].decode(layout.encoding)
+        except UnicodeDecodeError:
+            faults.append((number, "invalid_encoding"))
+    return faults
 
 
 def value_faults(feed, layout, record, zone, rules, row, fields, unreadable) -> list:
