@@ -6,11 +6,23 @@ import gzip
 
 import pytest
 
+import mediation
 from mediation.decode.source import CHUNK_BYTES
-from mediation.errors import SourceRefused
 from mediation.native._status import simd_levels
 from tests.decode_book import NUMBER, TIME, check_certificate, decoded, feed_of
-from tests.malformed_families import ANYTHING, ENVELOPE, FAMILIES, HEAD, REFUSED
+from tests.malformed import ANYTHING, GOOD, HEAD
+from tests.malformed.encodings import ENCODINGS
+from tests.malformed.envelopes import ENVELOPE, ENVELOPES
+from tests.malformed.quotes import QUOTES
+from tests.malformed.records import RECORDS
+from tests.malformed.sources import COMPRESSED, KINDS, NAMES
+from tests.malformed.times import TIMES
+from tests.malformed.values import VALUES
+from tests.malformed.widths import WIDTHS
+
+FAMILIES = VALUES + TIMES + ENCODINGS + RECORDS + QUOTES + WIDTHS
+REFUSED = ENVELOPES + COMPRESSED + KINDS + NAMES
+named = {"ids": lambda case: case.name.replace(" ", "_")}
 
 
 def check(found, data, pieces):
@@ -35,11 +47,13 @@ def check(found, data, pieces):
 
 
 def test_families_are_many_and_named_once():
-    names = [family.name for family in FAMILIES]
-    assert len(names) == len(set(names)) >= 40
+    names = [family.name for family in FAMILIES + REFUSED]
+    assert len(names) == len(set(names))
+    assert len(FAMILIES) >= 200
+    assert len(REFUSED) >= 100
 
 
-@pytest.mark.parametrize("case", FAMILIES, ids=lambda case: case.name.replace(" ", "_"))
+@pytest.mark.parametrize("case", FAMILIES, **named)
 def test_family(tmp_path, case):
     feed = feed_of(tmp_path / "book", case.fields, feed=case.feed, **case.layout)
     data = b"".join(piece.raw for piece in case.pieces)
@@ -50,14 +64,22 @@ def test_family(tmp_path, case):
             check(found, data, case.pieces)
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_a_faulty_file_is_refused_whole(tmp_path, name):
-    data, code, feed = REFUSED[name]
-    feed = feed_of(tmp_path / "book", [NUMBER, TIME, {"column": "x", "type": "text"}], feed=feed, **ENVELOPE)
-    (tmp_path / "x.txt").write_bytes(data)
-    with pytest.raises(SourceRefused) as caught:
-        decoded(tmp_path / "x.txt", feed)
-    assert caught.value.code == code
+@pytest.mark.parametrize("case", REFUSED, **named)
+def test_a_refused_file_leaves_no_trace(tmp_path, case, monkeypatch):
+    """The file after it in source order holds the same record: it is rated, and no duplicate of a refused one."""
+    monkeypatch.chdir(tmp_path)
+    feed = feed_of(tmp_path / "book", case.fields, feed=case.feed, **case.layout)
+    path, after = tmp_path / case.file, tmp_path / "x20260110_7z.txt"
+    path.write_bytes(case.content) if isinstance(case.content, bytes) else case.content(path)
+    after.write_bytes(case.sound)
+    run = mediation.process([after, path], feed.book)
+    told = {source.code: source for source in run.audit.sources}
+    assert set(told) == {case.code, None}
+    assert run.audit.bytes_in == told[None].bytes_in
+    assert sum(sum(count) for count in told[case.code].counts.values()) == 0
+    assert (run.summary["records_in"], run.summary["rated"], run.summary["duplicates"]) == (1, 1, 0)
+    assert run.audit.closes
+    assert run.audit.table().num_rows > 0
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
@@ -69,6 +91,23 @@ def test_rejected_records_count_between_header_and_trailer(tmp_path, pack):
     assert [row["code"] for row in found.rejects] == ["wrong_field_count", "missing_value"]
     assert (found.bytes["header"], found.bytes["trailer"], found.bytes["filler"]) == (3, 4, 5)
     assert found.bytes["in"] == len(data) == 12 + found.bytes["record"] + found.bytes["undecodable"]
+
+
+def test_a_quote_that_the_header_does_not_close_costs_its_line(tmp_path):
+    fields = [NUMBER, TIME, {"column": "x", "type": "text"}]
+    feed = feed_of(tmp_path / "book", fields, quote='"', header={"starts_with": "H|"})
+    (tmp_path / "x.txt").write_bytes(b'"H|\n' + GOOD.raw)
+    found = decoded(tmp_path / "x.txt", feed)
+    assert (found.bytes["header"], len(found.usage), found.rejects) == (4, 1, [])
+
+
+@pytest.mark.parametrize("empty", [(1 << 16) - 1, 1 << 16])
+@pytest.mark.parametrize("chunk_bytes", [64, CHUNK_BYTES])
+def test_a_header_may_stand_after_empty_lines(tmp_path, empty, chunk_bytes):
+    feed = feed_of(tmp_path / "book", [NUMBER, TIME, {"column": "x", "type": "text"}], **ENVELOPE)
+    (tmp_path / "x.txt").write_bytes(b"\n" * empty + b"H|\n" + GOOD.raw + b"T|1\n")
+    found = decoded(tmp_path / "x.txt", feed, chunk_bytes=chunk_bytes)
+    assert (found.bytes["filler"], found.bytes["header"], len(found.usage)) == (empty, 3, 1)
 
 
 def test_leap_seconds_are_flagged(tmp_path):
