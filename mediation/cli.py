@@ -5,6 +5,7 @@ Conventions
 - Exit codes follow BSD's sysexits.h: 0 ok, 64 usage, 65 bad data beyond the declared limit, 66 no input, 70 a
   certificate that does not close, 73 cannot create, 75 temporary, 78 bad rule book.
 - An error is one message on stderr, without a traceback and without a field's value.
+- What is printed goes through `say`: names of files, codes and texts of a rule book may hold what a terminal obeys.
 - Beyond the declared limits OUT is there, so that the exceptions can be looked at, and the exit code says so.
 - SIGTERM and SIGHUP end a command as ^C does: cleanly, with nothing published. A reader of stdout that goes away
   (`| head`) changes neither what was done nor the exit code.
@@ -32,7 +33,7 @@ class Command(click.Group):
     """A group whose errors end in our exit codes."""
 
     def main(self, args=None, prog_name=None, **extra):
-        from mediation.errors import MediationError
+        from mediation.errors import MediationError, RulebookError
 
         extra["standalone_mode"] = False
         try:
@@ -40,14 +41,17 @@ class Command(click.Group):
                 result = super().main(args, prog_name or "mediation", **extra)
             sys.exit(result if isinstance(result, int) else 0)
         except click.ClickException as error:
+            error.message = "\n".join(map(shown, error.message.split("\n")))  # a help text has lines
             error.show()
             sys.exit(USAGE)
         except (click.exceptions.Abort, KeyboardInterrupt):
-            fail("stopped before the end; nothing was published", TEMPORARY)
+            fail(TEMPORARY, "stopped before the end; nothing was published")
+        except RulebookError as error:
+            fail(error.exit_code, error.headline, *error.faults)
         except MediationError as error:
-            fail(str(error), error.exit_code)
+            fail(error.exit_code, str(error))
         except OSError as error:
-            fail(f"{error.filename or 'I/O'}: {error.strerror or error}", TEMPORARY)
+            fail(TEMPORARY, f"{error.filename or 'I/O'}: {error.strerror or error}")
 
 
 @contextmanager
@@ -69,18 +73,35 @@ def ended_by_signals():
             signal.signal(each, signal.SIG_DFL)
 
 
-def fail(message: str, code: int) -> None:
-    """Print one message and end."""
-    click.echo(f"mediation: {message}", err=True)
+def shown(text: str) -> str:
+    """The text as a terminal may be given it: what is not printable (controls, line ends, direction overrides, bytes
+    that are no UTF-8) as an escape."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def say(*lines: str, err: bool = False) -> None:
+    """Print lines, none of which can end early or be anything but text."""
+    for line in lines:
+        echo(shown(line), err)
+
+
+def echo(line: str, err: bool = False) -> None:
+    """Print a line on stdout or stderr, as long as somebody reads it."""
+    try:
+        click.echo(line, err=err)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), (sys.stderr if err else sys.stdout).fileno())
+
+
+def fail(code: int, message: str, *more: str) -> None:
+    """Print one message, perhaps with lines of detail, and end."""
+    say(f"mediation: {message}", *more, err=True)
     sys.exit(code)
 
 
-def say(text: str, nl: bool = True) -> None:
-    """Print on stdout, as long as somebody reads it."""
-    try:
-        click.echo(text, nl=nl)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def print_json(report: dict) -> None:
+    """Print what a program reads: ASCII, where JSON escapes the rest."""
+    echo(jsons.dumps(report))
 
 
 @contextmanager
@@ -128,7 +149,7 @@ def run(rulebook, reference, out, threads, columns, as_json, quiet, files):
     with progress(quiet or as_json) as update:
         result = write(files, book, out, threads=threads, columns=columns, on_progress=update)
     if as_json:
-        say(jsons.dumps(result))
+        print_json(result)
     elif not quiet:
         print_totals(result)
         say(f"written to {out}")
@@ -140,20 +161,20 @@ def beyond_limits(book, result) -> int:
     from mediation.errors import EXPLANATIONS, BadDataError
 
     limits, faults = book.declared.book.limits, []
-    if result["files_refused"] > limits.max_refused_files:
-        refused = [source for source in result["sources"] if source["refused"]]
+    refused = [source for source in result["sources"] if source["refused"]]
+    if len(refused) > limits.max_refused_files:
         listed = [
-            f"\n  {source['name']}: {source['refused']}: {source['detail'] or EXPLANATIONS[source['refused']]}"
+            f"  {source['name']}: {source['refused']}: {source['detail'] or EXPLANATIONS[source['refused']]}"
             for source in refused[:MOST_LISTED]
         ]
-        more = f"\n  and {len(refused) - MOST_LISTED} more, in run.json" if len(refused) > MOST_LISTED else ""
-        faults.append(f"files refused: {len(refused)}, allowed: {limits.max_refused_files}{''.join(listed)}{more}")
+        more = [f"  and {len(refused) - MOST_LISTED} more, in run.json"] if len(refused) > MOST_LISTED else []
+        faults.append([f"files refused: {len(refused)}, allowed: {limits.max_refused_files}", *listed, *more])
     share = result["rejected"] / max(result["records_in"], 1)
     if share > limits.max_reject_share:
         counts = f"{result['rejected']:,} of {result['records_in']:,}"
-        faults.append(f"records rejected: {counts}, allowed: a share of {limits.max_reject_share}; see rejects/")
-    for fault in faults:
-        click.echo(f"mediation: more bad data than the rule book allows; {fault}", err=True)
+        faults.append([f"records rejected: {counts}, allowed: a share of {limits.max_reject_share}; see rejects/"])
+    for fault, *details in faults:
+        say(f"mediation: more bad data than the rule book allows; {fault}", *details, err=True)
     return BadDataError.exit_code if faults else 0
 
 
@@ -168,13 +189,13 @@ def check(rulebook, reference, quiet):
 
     faults, warnings = check_book(rulebook, reference)
     for warning in () if quiet else warnings:
-        click.echo(f"warning: {warning}", err=True)
+        say(f"warning: {warning}", err=True)
     if faults:
         raise RulebookError(faults)
     book = load_rulebook(rulebook, reference)
     if not quiet:
-        say(f"{book.declared.book.name}: sound; {len(book.feeds)} feeds, {len(book.declared.hosts)} hosts, ", nl=False)
-        say(f"{len(book.declared.products)} products; hash {book.hash}")
+        counts = f"{len(book.feeds)} feeds, {len(book.declared.hosts)} hosts, {len(book.declared.products)} products"
+        say(f"{book.declared.book.name}: sound; {counts}; hash {book.hash}")
 
 
 @main.command()
@@ -198,7 +219,7 @@ def generate(out, date, feeds, as_json, quiet, **options):
     must_be_new(out)
     expected = make(out, date=date.date(), feeds=list(feeds) or None, **options)
     if as_json:
-        say(jsons.dumps(expected))
+        print_json(expected)
     elif not quiet:
         say(f"{expected['records']:,} records, {expected['bytes_in']:,} bytes in {out}")
 
@@ -242,7 +263,7 @@ def demo(out, records, seed, threads, as_json, quiet):
     with progress(not talking) as update:
         result = write(files, book, out / "out", threads=threads, on_progress=update)
     if as_json:
-        say(jsons.dumps(result))
+        print_json(result)
     elif talking:
         print_settlement(out / "out" / "settlement.csv")
         print_totals(result)
@@ -262,7 +283,10 @@ def print_settlement(path: Path) -> None:
             line = sums.setdefault((row["host"], row["service"], row["currency"]), [Decimal(0)] * len(measures))
             for place, name in enumerate(measures):
                 line[place] += Decimal(row[name] or 0)
-    say(f"\n{'host':<10}{'service':<14}{'records':>12}{'host charge':>16}{'wholesale':>16}{'retail':>16}{'margin':>16}")
+    say(
+        "",
+        f"{'host':<10}{'service':<14}{'records':>12}{'host charge':>16}{'wholesale':>16}{'retail':>16}{'margin':>16}",
+    )
     for (host, service, currency), line in sorted(sums.items()):
         amounts = "".join(f"{amount:>16,.2f}" for amount in line[1:])
         say(f"{host:<10}{service:<14}{int(line[0]):>12,}{amounts} {currency}")
@@ -272,15 +296,15 @@ def print_totals(result: dict) -> None:
     """Totals, exceptions, certificate and throughput."""
     retail, wholesale = result["retail_micro"], result["wholesale_micro"]
     margin = retail - wholesale
-    say(f"\nretail {money(retail)}   wholesale {money(wholesale)}   margin {money(margin)}")
-    say("\nexceptions by code")
+    say("", f"retail {money(retail)}   wholesale {money(wholesale)}   margin {money(margin)}")
+    say("", "exceptions by code")
     for kind, codes in result["exceptions"].items():
         for code, count in codes.items():
             say(f"  {kind:<12}{code:<28}{count:>12,}")
     for source in result["sources"]:
         if source["refused"]:
             say(f"  {'refused':<12}{source['refused']:<28}{source['name']}")
-    say("\ncertificate")
+    say("", "certificate")
     into = ("records_in", "held_before", "recycled")
     out_of = ("rated", "rejected", "suspended", "duplicates", "merged", "filtered", "written_off", "held_after")
     say("  " + " + ".join(f"{name} {result[name]:,}" for name in into))
@@ -289,8 +313,8 @@ def print_totals(result: dict) -> None:
     say(f"  bytes {result['bytes_in']:,} = {classes}")
     say(f"  {'closes' if result['closes'] else 'DOES NOT CLOSE'}; digest {result['digest']}")
     rate = result["records_in"] / max(result["wall_s"], 1e-9)
-    say(f"\n{result['records_in']:,} records in {result['wall_s']:.2f} s: {rate:,.0f} a second, ", nl=False)
-    say(f"{result['threads']} threads, {result['peak_rss_bytes'] / 2**20:,.0f} MiB")
+    took = f"{result['records_in']:,} records in {result['wall_s']:.2f} s: {rate:,.0f} a second"
+    say("", f"{took}, {result['threads']} threads, {result['peak_rss_bytes'] / 2**20:,.0f} MiB")
 
 
 def money(micro: int) -> str:

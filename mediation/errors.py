@@ -60,6 +60,8 @@ class RulebookError(MediationError):
     ----------
     faults : tuple of str
         Every fault, each as ``file: $.path: what``.
+    headline : str
+        How many there are.
     """
 
     exit_code = 78
@@ -67,7 +69,8 @@ class RulebookError(MediationError):
     def __init__(self, faults):
         self.faults = tuple(faults)
         count = len(self.faults)
-        super().__init__(f"{count} fault{'s' if count != 1 else ''} in the rule book:\n" + "\n".join(self.faults))
+        self.headline = f"{count} fault{'s' if count != 1 else ''} in the rule book:"
+        super().__init__("\n".join([self.headline, *self.faults]))
 
 
 class SourceRefused(MediationError):

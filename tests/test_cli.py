@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
@@ -14,9 +15,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import mediation.cli
 import mediation.sample
-from mediation.cli import main, money
+from mediation.cli import main, money, shown
 from mediation.native._status import simd_levels
+from tests.decode_book import NUMBER, TIME, feed_of
+from tests.malformed import GOOD
 
 BOOK = str(Path(mediation.sample.__file__).parent / "rulebook")
 
@@ -214,3 +218,64 @@ def test_money_is_rounded_half_away_from_zero():
         "1,234,567.89",
         "0.00",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "terminal"),
+    [
+        ("北京 1,234.50 CNY", "北京 1,234.50 CNY"),
+        ("\x1b[2J\x1b]0;title\x07", "\\x1b[2J\\x1b]0;title\\x07"),
+        ("a\nmediation: all is well", "a\\nmediation: all is well"),
+        ("a\r\tb\0\x7f\x08", "a\\r\\tb\\x00\\x7f\\x08"),
+        ("\x9b31m\x85", "\\x9b31m\\x85"),
+        ("a\u202egnp.exe\u2066\u200b\u2028", "a\\u202egnp.exe\\u2066\\u200b\\u2028"),
+        ("a\udcff", "a\\udcff"),
+        ("\U000e0041", "\\U000e0041"),
+    ],
+)
+def test_nothing_printed_is_obeyed_by_a_terminal(text, terminal):
+    assert shown(text) == terminal
+
+
+EVIL = os.fsdecode(b"\x1b[2J\xff\nmediation: all is well")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["run", "--rulebook", "{tmp}/book", "--out", "{tmp}/out", "{tmp}/x{evil}.txt", "{tmp}/y{evil}"], 65),
+        (["run", "--rulebook", "{tmp}/book", "--out", "{tmp}/out{evil}", "{tmp}/x{evil}.txt"], 65),
+        (["run", "--rulebook", "{tmp}/book", "--out", "{tmp}/out", "{tmp}/{evil}"], 66),
+        (["run", "--rulebook", "{tmp}/book", "--out", "{tmp}/{evil}/out", "{tmp}/x{evil}.txt"], 73),
+        (["run", "--rulebook", "{tmp}/book", "--out", "{tmp}/out", "--columns", "{evil}", "{tmp}/x{evil}.txt"], 64),
+        (["run", "--{evil}"], 64),
+        (["{evil}"], 64),
+        (["check", "{tmp}/{evil}"], 78),
+        (["check", "{tmp}/bad"], 78),
+        (["check", "{tmp}/book"], 0),
+        (["generate", "--out", "{tmp}/{evil}/out"], 73),
+        (["generate", "--out", "{tmp}/new", "--feed", "{evil}"], 64),
+        (["generate", "--out", "{tmp}/new", "--date", "{evil}"], 64),
+    ],
+)
+def test_names_from_outside_are_printed_as_text(tmp_path, arguments, code):
+    book = feed_of(tmp_path / "book", [NUMBER, TIME, {"column": "x", "type": "text"}], feed={"zone": "Asia/Shanghai"})
+    rules = (tmp_path / "book" / "rulebook.toml").read_text()
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "rulebook.toml").write_text(rules.replace('"p"', r'"\u001b[2J\nmediation: all is well"'))
+    assert book.name == "f"
+    for name in ("x" + EVIL + ".txt", "y" + EVIL):
+        (tmp_path / name).write_bytes(GOOD.raw + b"bad\n")
+    result = call(*(argument.format(tmp=tmp_path, evil=EVIL) for argument in arguments))
+    printed = result.stdout + result.stderr
+    assert result.exit_code == code, printed
+    assert not [c for c in printed if not c.isprintable() and c != "\n"]
+    assert "\nmediation: all is well" not in printed
+    assert "Traceback" not in printed
+
+
+def test_one_function_prints():
+    """Everything else goes through `say`, but for JSON, which escapes by itself."""
+    source = inspect.getsource(mediation.cli)
+    assert source.count("click.echo(") == 2
+    assert not re.search(r"\bprint\(|sys\.std(out|err)\.write|click\.secho", source)

@@ -298,9 +298,27 @@ def test_csv_is_plain_and_never_a_formula():
     assert sum(decimal.Decimal(row["host_charge_amount"]) for row in read) == decimal.Decimal("-0.000045")
     assert "E" not in "".join(row["host_charge_amount"] for row in read)
     assert out.getvalue().count("\n") == len(read) + 1
-    for start in "=+-@\t\r":
-        assert guarded_text(start + "x") == "'" + start + "x"
-    assert guarded_text("x=") == "x="
+
+
+FORMULAS = ["=1", "+1", "-1", "@SUM(1)", "＝1", "＋1", "－1", "＠SUM(1)", "﹦1", "﹢1", "﹣1", "﹫1", "⁼1"]
+BEFORE_THEM = ["", " ", "   ", "\t", "\r", "\n", "\r\n", "\0", "\x1b", "\u00a0", "\u200b", "\u202e", "\u3000", "\ufeff"]
+TEXTS = ["", " ", "x", "x=1", "'=1", "北京", " x", "1-2", "·=1", "（=1）", "106=", "\u3000北京"]
+
+
+@pytest.mark.parametrize("before", BEFORE_THEM)
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_a_formula_is_guarded_whatever_stands_before_it(before, formula):
+    assert guarded_text(before + formula) == "'" + before + formula
+
+
+@pytest.mark.parametrize("start", ["\t", "\r", "\n", "\0", "\x7f", "\x85"])
+def test_a_control_character_is_guarded(start):
+    assert guarded_text(start + "x") == "'" + start + "x"
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_text_that_is_no_formula_is_left_alone(text):
+    assert guarded_text(text) == text
 
 
 def day_batches(accounts, batches):

@@ -164,8 +164,7 @@ class Audit:
         """Raise InvariantError unless the certificate closes."""
         faults = self.faults()
         if faults:
-            shown = "\n".join(faults[:20])
-            raise InvariantError(f"the certificate does not close; nothing was published:\n{shown}")
+            raise InvariantError(f"the certificate does not close; nothing was published: {'; '.join(faults[:20])}")
 
     def __str__(self) -> str:
         lines = []

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import unicodedata
 from typing import TYPE_CHECKING
 
 from mediation import schema
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from mediation.native._column import Batch
 
 UNITS = {"duration_s": "s", "volume_bytes": "B", "event_count": "1", "message_segments": "1"}
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = frozenset("=+-@")
 EPOCH = dt.date(1970, 1, 1)
 KEYS = ("cycle", "host", "service", "city", "rate_class", "tariff_version", "unit")
 SUMS = ("records", "quantity", "host_charge_amount", "wholesale_amount", "retail_amount")
@@ -100,8 +101,14 @@ def _decimal(micro: int):
 
 
 def guarded_text(text: str) -> str:
-    """The text as a spreadsheet may be given it: never a formula."""
-    return "'" + text if text.startswith(FORMULA_STARTS) else text
+    """The text as a spreadsheet may be given it: never a formula.
+
+    Programs skip what stands invisibly before a formula (spaces, line ends, NUL, a byte order mark) and take the
+    full-width forms of its signs for the signs; a control character at the begin is reason enough.
+    """
+    visible = next((character for character in text if unicodedata.category(character)[0] not in "ZC"), "")
+    controlled = text != "" and unicodedata.category(text[0]) == "Cc"
+    return "'" + text if controlled or unicodedata.normalize("NFKC", visible)[:1] in FORMULA_STARTS else text
 
 
 def write_csv(table: pa.Table, out: TextIO) -> None:
