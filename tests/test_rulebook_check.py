@@ -62,6 +62,11 @@ MUTATIONS = [
     (ALPHA, 'unit = "KiB"', 'unit = "min"', f"{FIELD}[5].unit"),
     (ALPHA, "min = 0", "min = 10", f"{FIELD}[5].min"),
     (ALPHA, "min_length = 1", "min_length = 25", f"{FIELD}[6].min_length"),
+    (ALPHA, "min_length = 1", "min_length = -1", f"{FIELD}[6].min_length"),
+    (ALPHA, "max_length = 24", "max_length = 9999999999", f"{FIELD}[6].max_length"),
+    (ALPHA, "max = 9", "max = 9223372036854775808", f"{FIELD}[5].max"),
+    (ALPHA, "min = 0", "min = -9223372036854775808", f"{FIELD}[5].min"),
+    (ALPHA, "tolerance_s = 2", "tolerance_s = 99999", "$.duration_tolerance_s"),
     (ALPHA, 'pattern = "%Y%m%d%H%M%S" },', 'pattern = "%Y%m%d%H%M" },', f"{FIELD}[2].pattern"),
     (ALPHA, 'pattern = "%Y%m%d%H%M%S", opt', 'pattern = "%Y%m%d%H%M%S%Q", opt', f"{FIELD}[3].pattern"),
     (ALPHA, '"narrow"', '"narrow_narrow_narrow"', f"{FIELD}[8].values[0]"),
@@ -191,6 +196,22 @@ def test_one_mistake_is_one_fault_at_its_place(tmp_path, file, old, new, where):
     faults, _ = check_book(write(tmp_path, changed(file, old, new)))
     expected = [each if ".toml: " in each else f"{file}: {each}" for each in where.split(", ")]
     assert sorted(places(faults)) == sorted(expected), faults
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where"),
+    [
+        ("min_length = 1", 'null_if = ["无"]', f"{FIELD}[6].null_if[0]"),
+        ('"narrow"', '"窄"', f"{FIELD}[8].values[0]"),
+        ('pattern = "%Y%m%d%H%M%S", opt', 'pattern = "%Y年%m%d%H%M%S", opt', f"{FIELD}[3].pattern"),
+        ('starts_with = "H"', 'starts_with = "头"', "$.layout[0].header.starts_with"),
+    ],
+)
+def test_what_a_layouts_encoding_can_not_write_is_a_fault(tmp_path, old, new, where):
+    files = changed(ALPHA, old, new)
+    assert check_book(write(tmp_path / "utf-8", files))[0] == []
+    files[ALPHA] = files[ALPHA].replace('format = "delimited"', 'format = "delimited"\nencoding = "ascii"', 1)
+    assert places(check_book(write(tmp_path / "ascii", files))[0]) == [f"{ALPHA}: {where}"]
 
 
 def test_the_good_book_has_nothing_to_say(tmp_path):

@@ -12,7 +12,7 @@ import datetime as dt
 from collections.abc import Iterator
 from itertools import pairwise
 
-from mediation.rulebook.check_fields import FieldCheck, LayoutPlace, units_of
+from mediation.rulebook.check_fields import MOST_RECORD_BYTES, FieldCheck, LayoutPlace, units_of
 from mediation.rulebook.columns import (
     KIND_OF_FIELD,
     feed_columns,
@@ -26,8 +26,8 @@ from mediation.rulebook.model import Envelope, Feed, Key, Slot
 from mediation.rulebook.names import NameTemplate
 from mediation.rulebook.zones import is_zone
 
-MOST_RECORD_BYTES = 1 << 24
 MOST_KEY_COLUMNS = 64
+MOST_TOLERANCE_S = 86_400
 ALWAYS_FILLED = ("host", "record_type", "served_msisdn", "start_time")
 _FILLED_FOR = {"duration_s": ("duration_s",), "volume_bytes": ("uplink_bytes", "downlink_bytes")}
 
@@ -181,8 +181,8 @@ class FeedCheck:
         tolerance = self.feed.duration_tolerance_s
         if tolerance is None:
             return
-        if tolerance < 0:
-            self.fault("$.duration_tolerance_s", "zero or more seconds")
+        if not 0 <= tolerance <= MOST_TOLERANCE_S:
+            self.fault("$.duration_tolerance_s", f"0 to {MOST_TOLERANCE_S} seconds")
         missing = [name for name in ("start_time", "end_time", "duration_s") if name not in feed_columns(self.feed)]
         if missing:
             self.fault("$.duration_tolerance_s", f"needs {', '.join(missing)}, which no field fills")
@@ -299,6 +299,7 @@ class LayoutCheck:
     def _envelope(self, name: str, envelope: Envelope) -> None:
         if not envelope.starts_with:
             self.fault(f".{name}.starts_with", "empty; say how the record begins")
+        self.at.encoded(f".{name}.starts_with", envelope.starts_with)
         for part in ("record_count", "date", "sequence"):
             slot = getattr(envelope, part)
             if slot is None:

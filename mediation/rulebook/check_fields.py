@@ -23,7 +23,9 @@ from mediation.rulebook.known import Known, suggestion
 from mediation.rulebook.model import Feed, Field, Layout
 from mediation.rulebook.zones import is_zone
 
+MOST_RECORD_BYTES = 1 << 24
 MOST_VALUE_BYTES = 16  # of an enumeration's raw value
+MOST_NUMBER = 2**63 - 1
 MOST_DECIMALS = {"yuan": 6, "fen": 4, "micro": 0, "1": 6}
 _SECONDS, _BYTES, _AMOUNTS = ("s", "min", "1"), ("B", "KiB", "MiB", "kB", "MB", "1"), tuple(MOST_DECIMALS)
 UNITS_OF_COLUMN = {
@@ -70,6 +72,14 @@ class LayoutPlace(NamedTuple):
     def fault(self, path: str, what: str) -> None:
         self.known.findings.fault(self.file, self.path + path, what)
 
+    def encoded(self, path: str, text: str) -> bytes | None:
+        """`text` as its file holds it, or None after a fault."""
+        try:
+            return text.encode(self.layout.encoding)
+        except UnicodeEncodeError:
+            self.fault(path, f"can not be written in {self.layout.encoding}")
+            return None
+
 
 class FieldCheck:
     """The checks of one field."""
@@ -90,6 +100,8 @@ class FieldCheck:
             self.fault(".pad", "must be a single byte")
         elif self._cuts_characters():
             self.fault(".pad", "ends characters of GB18030; stripped on the right, it would take them apart")
+        for place, text in enumerate(field.null_if):
+            self.of.encoded(f"{self.path}.null_if[{place}]", text)
         self._column()
         self._without_effect()
         self._bounds()
@@ -143,6 +155,12 @@ class FieldCheck:
             self.fault(".min", "greater than max")
         if field.min_length is not None and field.max_length is not None and field.min_length > field.max_length:
             self.fault(".min_length", "greater than max_length")
+        for name in ("min_length", "max_length"):
+            if not 0 <= (getattr(field, name) or 0) <= MOST_RECORD_BYTES:
+                self.fault(f".{name}", f"0 to {MOST_RECORD_BYTES}")
+        for name in ("min", "max"):
+            if abs(getattr(field, name) or 0) * 10 ** min(abs(field.decimals), 6) > MOST_NUMBER:
+                self.fault(f".{name}", f"beyond {MOST_NUMBER} of the field's last decimal")
         if field.unit != "1" and field.type not in ("integer", "decimal"):
             self.fault(".unit", f"a field of type {field.type} has no unit")
         elif field.type in ("integer", "decimal"):
@@ -163,6 +181,7 @@ class FieldCheck:
             return
         if field.pattern == "%s":
             return
+        self.of.encoded(self.path + ".pattern", field.pattern)
         directives = [letter for letter in _DIRECTIVE.findall(field.pattern) if letter != "%"]
         for letter in sorted(set(directives)):
             if letter not in _DIRECTIVES:
@@ -184,11 +203,10 @@ class FieldCheck:
         named = isinstance(field.values, dict)
         for place, raw in enumerate(field.values):
             path = f".values.{raw}" if named else f".values[{place}]"
-            try:
-                size = max(len(raw.encode()), len(raw.encode(self.of.layout.encoding)))
-            except UnicodeEncodeError:
-                self.fault(path, f"can not be written in {self.of.layout.encoding}")
+            written = self.of.encoded(self.path + path, raw)
+            if written is None:
                 continue
+            size = max(len(raw.encode()), len(written))
             if not 1 <= size <= MOST_VALUE_BYTES:
                 self.fault(path, f"has {size} bytes; a value has 1 to {MOST_VALUE_BYTES}")
             if isinstance(field.values, list) and raw in field.values[:place]:
