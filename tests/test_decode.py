@@ -276,6 +276,16 @@ def test_many_rows_at_once_equal_one_at_a_time(folder, name, share):
             assert (found.usage, found.rejects) == (whole.usage, whole.rejects)
 
 
+@pytest.mark.parametrize("name", ["plain", "fixed"])
+def test_more_separators_than_most_texts_have(folder, name):
+    line = b"8613800000001|20260110080000||A|5||||||\n"
+    for dense in (b"\n" * 5000, b"|" * 70 + b"\n", b"|" * 9000, b"|\n" * 3000):
+        path, feed, whole = check(folder, name, line * 3 + dense + line)
+        for simd in simd_levels():
+            found = decoded(path, feed, simd=simd)
+            assert (found.usage, found.rejects) == (whole.usage, whole.rejects)
+
+
 def pick(field, random, share):
     if random.random() < share:
         return random.choice(STRANGE)

@@ -186,9 +186,9 @@ cdef class Plan:
         cdef Condition condition
         for column, codes in declared:
             condition.column = self.index(column)
-            condition.values.assign(<size_t> len(self.columns[condition.column][2]), 0)
+            condition.values.assign(<size_t> len(self.columns[condition.column][2]) + 1, 0)
             for code in codes:
-                condition.values[code] = 1
+                condition.values[code + 1] = 1
             conditions.push_back(condition)
         return 0
 

@@ -16,7 +16,7 @@
 
 namespace mediation {
 
-inline constexpr uint32_t kBlockRows = 512;  // their text, bounds and columns stay in the second-level cache
+inline constexpr uint32_t kBlockRows = 256;  // their text, bounds and columns stay in the second-level cache
 inline constexpr uint32_t kSpareRows = 8;
 
 struct Bounds {

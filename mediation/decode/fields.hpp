@@ -296,15 +296,22 @@ inline void convert_field(Simd simd, const FieldPlan& f, const Bounds& b, Target
 
 namespace detail {
 
-// Adds to `broken` the rows in which the condition holds and the field is empty, or is not.
-inline void break_rows(const Condition& c, const ColumnPlan& plan, const int16_t* codes, const uint8_t* nulls,
-                       const uint8_t* empty, bool when_empty, uint32_t count, uint8_t* broken) noexcept {
-    if (plan.field < 0 && !(plan.constant >= 0 && c.values[static_cast<size_t>(plan.constant)])) return;
-    for (uint32_t row = 0; row < count; ++row) {
-        const int16_t code = plan.field < 0 ? plan.constant : codes[row];
-        const bool holds = code >= 0 && c.values[static_cast<size_t>(code)] && !(nulls && nulls[row]);
-        broken[row] |= holds & ((empty[row] != 0) == when_empty);
+// Whether a row breaks a condition: it holds, and the field is empty (or is not).
+struct Breaks {
+    const uint8_t* holds;   // by code + 1
+    const int16_t* codes;
+    const uint8_t* nulls;   // of the codes
+    const uint8_t* empty;
+    bool when_empty;
+    bool operator()(uint32_t row) const noexcept {
+        return holds[codes[row] + 1] & !(nulls && nulls[row]) & ((empty[row] != 0) == when_empty);
     }
+};
+
+inline bool any_breaks(Breaks breaks, uint32_t count) noexcept {
+    bool any = false;
+    for (uint32_t row = 0; row < count; ++row) any |= breaks(row);
+    return any;
 }
 
 }  // namespace detail
@@ -314,19 +321,20 @@ inline void check_conditions(const FieldPlan& f, const std::vector<ColumnPlan>& 
                              const std::vector<uint8_t*>& data, const std::vector<uint8_t*>& nulls, uint32_t from,
                              uint32_t count, Records& records) noexcept {
     const uint8_t* empty = nulls[static_cast<size_t>(f.column)] + from;
-    auto check = [&](const std::vector<Condition>& conditions, bool when_empty, Code code) {
-        uint8_t broken[kBlockRows] = {};
-        for (const Condition& c : conditions) {
-            const auto column = static_cast<size_t>(c.column);
-            detail::break_rows(c, columns[column], reinterpret_cast<const int16_t*>(data[column]) + from,
-                               nulls[column] ? nulls[column] + from : nullptr, empty, when_empty, count, broken);
-        }
-        if (!std::memchr(broken, 1, count)) return;
+    auto check = [&](const Condition& c, bool when_empty, Code code) {
+        const auto column = static_cast<size_t>(c.column);
+        int16_t constants[kBlockRows];
+        const bool constant = columns[column].field < 0;
+        if (constant) std::fill_n(constants, count, columns[column].constant);
+        const int16_t* codes = constant ? constants : reinterpret_cast<const int16_t*>(data[column]) + from;
+        const detail::Breaks breaks{c.values.data(), codes, nulls[column] ? nulls[column] + from : nullptr, empty,
+                                    when_empty};
+        if (!detail::any_breaks(breaks, count)) return;
         for (uint32_t row = 0; row < count; ++row)
-            if (broken[row]) note(records, records.row_record[from + row], code, f.number);
+            if (breaks(row)) note(records, records.row_record[from + row], code, f.number);
     };
-    if (!f.required_if.empty()) check(f.required_if, true, Code::missing_value);
-    if (!f.empty_if.empty()) check(f.empty_if, false, Code::unexpected_value);
+    for (const Condition& c : f.required_if) check(c, true, Code::missing_value);
+    for (const Condition& c : f.empty_if) check(c, false, Code::unexpected_value);
 }
 
 // Segments of one short message: GSM-7 160 or 153 a part, UCS-2 70 or 67 (3GPP TS 23.040, 23.038).

@@ -80,7 +80,7 @@ struct Enumeration {
     }
 };
 
-struct Condition {  // holds for a row when `values[code]` of an enumeration column is set
+struct Condition {  // holds for a row when `values[code + 1]` of an enumeration column is set; -1 is no code
     int32_t column = -1;
     std::vector<uint8_t> values;
 };

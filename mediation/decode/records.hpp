@@ -66,28 +66,54 @@ inline void note(Records& r, uint32_t record, Code code, uint32_t field) noexcep
     if (r.fault[record] == 0 || (fault >> 16) < (r.fault[record] >> 16)) r.fault[record] = fault;
 }
 
-// False when memory is exhausted. What is taken is sized by the separators that the text has, not by its bytes.
+namespace detail {
+
+inline bool take(Records& r, uint32_t*& pointer, int64_t count) {
+    auto block = Pool::instance().allocate(count * 4);
+    if (!block) return false;
+    pointer = reinterpret_cast<uint32_t*>(block.get());
+    r.blocks.push_back(std::move(block));
+    return true;
+}
+
+inline bool take_separators(Records& r, int64_t separators, int64_t lines) {
+    r.separators.room = static_cast<uint32_t>(separators);
+    r.separators.line_room = static_cast<uint32_t>(lines);
+    return take(r, r.separators.separators, separators + 68) && take(r, r.separators.ends, lines + 68);
+}
+
+// Finds separators. Most texts have fewer than a quarter of their bytes; the others are counted and scanned again.
+inline bool find_separators(Records& r, Simd simd, const uint8_t* text, uint32_t length, uint8_t delimiter) {
+    if (!take(r, r.separators.dirty, length / 64 + 2) || !take_separators(r, length / 4, length / 32)) return false;
+    if (scan(simd, text, length, delimiter, r.separators)) return true;
+    const SeparatorCount count = count_separators(simd, text, length, delimiter);
+    r.blocks.clear();
+    if (!take(r, r.separators.dirty, length / 64 + 2)) return false;
+    if (!take_separators(r, count.separators + 1, count.line_feeds + 1)) return false;
+    return scan(simd, text, length, delimiter, r.separators);
+}
+
+}  // namespace detail
+
+// Takes what `find_records` writes to, by what the text has: of lines it finds the separators, of quoted fields it
+// counts them. False when memory is exhausted.
 inline bool prepare(Records& r, const Frame& frame, Simd simd, const uint8_t* text, uint32_t length) {
     r = Records{};
-    auto take = [&](uint32_t*& pointer, int64_t count) {
-        auto block = Pool::instance().allocate(count * 4);
-        if (!block) return false;
-        pointer = reinterpret_cast<uint32_t*>(block.get());
-        r.blocks.push_back(std::move(block));
-        return true;
-    };
-    const bool terminated = frame.terminator != Terminator::none;
-    const bool fixed = frame.framing == Framing::fixed;
-    const SeparatorCount count = terminated ? count_separators(simd, text, length, fixed ? '\n' : frame.delimiter)
-                                            : SeparatorCount{};
-    const int64_t records = terminated ? count.line_feeds + 2 : length / frame.record_length + 2;
-    const int64_t fields = count.separators + count.line_feeds + 3;
-    const bool quoted = frame.framing == Framing::quoted;
-    return (!terminated || quoted ||
-            (take(r.separators.separators, count.separators + 68) && take(r.separators.ends, records) &&
-             take(r.separators.dirty, length / 64 + 2))) &&
-           (!quoted || (take(r.begins, fields) && take(r.ends, fields))) && take(r.begin, records) &&
-           take(r.end, records) && take(r.fault, records) && take(r.row_record, records) && take(r.row_first, records);
+    int64_t records;
+    if (frame.terminator == Terminator::none) {
+        records = length / frame.record_length + 2;
+    } else if (frame.framing == Framing::quoted) {
+        const SeparatorCount count = count_separators(simd, text, length, frame.delimiter);
+        const int64_t fields = count.separators + count.line_feeds + 3;
+        records = count.line_feeds + 2;
+        if (!detail::take(r, r.begins, fields) || !detail::take(r, r.ends, fields)) return false;
+    } else {
+        const uint8_t delimiter = frame.framing == Framing::fixed ? '\n' : frame.delimiter;
+        if (!detail::find_separators(r, simd, text, length, delimiter)) return false;
+        records = r.separators.lines + 2;
+    }
+    return detail::take(r, r.begin, records) && detail::take(r, r.end, records) && detail::take(r, r.fault, records) &&
+           detail::take(r, r.row_record, records) && detail::take(r, r.row_first, records);
 }
 
 namespace detail {
@@ -154,10 +180,9 @@ inline void check_dirty(const Frame& frame, const uint8_t* text, Records& r) noe
 }
 
 // Records of lines: delimited without quotes, and fixed width.
-inline void lines(const Frame& frame, Simd simd, const uint8_t* text, uint32_t length, Records& r) noexcept {
+inline void lines(const Frame& frame, const uint8_t* text, uint32_t length, Records& r) noexcept {
     Separators& s = r.separators;
     const bool fixed = frame.framing == Framing::fixed;
-    scan(simd, text, length, fixed ? '\n' : frame.delimiter, s);
     r.last_terminated = length == 0 || text[length - 1] == '\n';
     if (!r.last_terminated) {
         s.ends[s.lines++] = s.count;
@@ -321,12 +346,12 @@ inline void quoted(const Frame& frame, const uint8_t* text, uint32_t length, Rec
 
 }  // namespace detail
 
-// Finds the records of a text that begins and ends at record boundaries (as `complete_records` cut it, or at the
-// file's end).
-inline void find_records(const Frame& frame, Simd simd, const uint8_t* text, uint32_t length, Records& r) noexcept {
+// After `prepare`: finds the records of a text that begins and ends at record boundaries (as `complete_records` cut it,
+// or at the file's end).
+inline void find_records(const Frame& frame, const uint8_t* text, uint32_t length, Records& r) noexcept {
     if (frame.terminator == Terminator::none) detail::blocks(frame, text, length, r);
     else if (frame.framing == Framing::quoted) detail::quoted(frame, text, length, r);
-    else detail::lines(frame, simd, text, length, r);
+    else detail::lines(frame, text, length, r);
 }
 
 // Where the first record of a text ends, which holds max_record_bytes and more or is all that is left of the file.

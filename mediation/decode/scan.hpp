@@ -1,6 +1,6 @@
 // Where a text's separators are: the one loop over bytes that is written per instruction set.
 //
-// In: text with 64 readable bytes after its end. Out, in one pass:
+// In: text with 64 readable bytes after its end, and room that most texts need. Out, in one pass:
 // - separators[1 …]: positions of the delimiter and of line feeds, ascending; separators[0] is one before the text
 // - ends[…]: for every line feed, its index in `separators`
 // - dirty[…]: 64-byte blocks that hold a byte >= 0x80 (their records' encoding is checked afterwards)
@@ -19,6 +19,8 @@ struct Separators {
     uint32_t* separators;
     uint32_t* ends;
     uint32_t* dirty;
+    uint32_t room = 0;       // for separators; 64 more can be written
+    uint32_t line_room = 0;  // for ends, likewise
     uint32_t count = 1;  // of separators, with the one before the text
     uint32_t lines = 0;
     uint32_t dirty_count = 0;
@@ -62,12 +64,14 @@ struct BaseBlocks {
     }
 };
 
-// The algorithm, once; a macro, because a template cannot be given its caller's instruction set.
+// The algorithm, once; a macro, because a template cannot be given its caller's instruction set. The first line feed of
+// a block is stored whether there is one or not: whether there is cannot be foretold.
 #define MEDIATION_DEFINE_SCAN(NAME, BLOCKS, TARGET)                                                             \
-    TARGET inline void NAME(const uint8_t* text, uint32_t length, uint8_t delimiter, Separators& out) {         \
+    TARGET inline bool NAME(const uint8_t* text, uint32_t length, uint8_t delimiter, Separators& out) {         \
         uint32_t count = 1, lines = 0, dirty = 0;                                                               \
         out.separators[0] = kBeforeText;                                                                        \
         for (uint32_t at = 0; at < length; at += 64) {                                                          \
+            if (count > out.room || lines > out.line_room) return false;                                        \
             BlockMasks m = BLOCKS::masks(text + at, delimiter);                                                 \
             if (length - at < 64) {                                                                             \
                 const uint64_t inside = (uint64_t{1} << (length - at)) - 1;                                     \
@@ -75,10 +79,13 @@ struct BaseBlocks {
                 m.line_feed &= inside;                                                                          \
                 m.high &= inside;                                                                               \
             }                                                                                                   \
-            for (uint64_t lf = m.line_feed; lf; lf &= lf - 1) {                                                 \
+            uint64_t lf = m.line_feed;                                                                          \
+            do {                                                                                                \
                 const uint64_t below = (lf & -lf) - 1;                                                          \
-                out.ends[lines++] = count + static_cast<uint32_t>(__builtin_popcountll(m.separator & below));   \
-            }                                                                                                   \
+                out.ends[lines] = count + static_cast<uint32_t>(__builtin_popcountll(m.separator & below));     \
+                lines += lf != 0;                                                                               \
+                lf &= lf - 1;                                                                                   \
+            } while (lf);                                                                                       \
             BLOCKS::emit(m.separator, at, out.separators + count);                                              \
             count += static_cast<uint32_t>(__builtin_popcountll(m.separator));                                  \
             out.dirty[dirty] = at / 64;                                                                         \
@@ -87,6 +94,7 @@ struct BaseBlocks {
         out.count = count;                                                                                      \
         out.lines = lines;                                                                                      \
         out.dirty_count = dirty;                                                                                \
+        return true;                                                                                            \
     }
 
 MEDIATION_DEFINE_SCAN(scan_base, BaseBlocks, )
@@ -183,14 +191,14 @@ inline SeparatorCount count_separators(Simd simd, const uint8_t* text, uint32_t 
     return detail::count_base(text, length, delimiter);
 }
 
-// `separators` has room for 66 more than the text has, `ends` for one more, `dirty` for length / 64 + 2.
-inline void scan(Simd simd, const uint8_t* text, uint32_t length, uint8_t delimiter, Separators& out) noexcept {
+// False when there was no room for all; nothing can be said of the text then.
+inline bool scan(Simd simd, const uint8_t* text, uint32_t length, uint8_t delimiter, Separators& out) noexcept {
 #ifdef MEDIATION_X86
     if (simd == Simd::avx512) return detail::scan_avx512(text, length, delimiter, out);
     if (simd == Simd::avx2) return detail::scan_avx2(text, length, delimiter, out);
 #endif
     (void)simd;
-    detail::scan_base(text, length, delimiter, out);
+    return detail::scan_base(text, length, delimiter, out);
 }
 
 }  // namespace mediation

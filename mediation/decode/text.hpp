@@ -51,7 +51,7 @@ inline uint32_t* take_rows(Work& w) {
 // Step 1. False when memory is exhausted.
 inline bool structure(const TextPlan& plan, Simd simd, const uint8_t* text, uint32_t length, Work& w) {
     if (!prepare(w.records, plan.frame, simd, text, length)) return false;
-    find_records(plan.frame, simd, text, length, w.records);
+    find_records(plan.frame, text, length, w.records);
     const int64_t rows = w.records.rows;
     w.simd = simd;
     w.length = length;
