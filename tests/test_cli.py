@@ -113,6 +113,9 @@ def test_quiet_is_quiet_and_no_subscriber_number_is_shown(day, tmp_path):
         (["generate", "--out", "{tmp}"], 73),
         (["generate", "--out", "{tmp}/out", "--feed", "nonsense"], 64),
         (["generate", "--out", "{tmp}/out", "--records", "3"], 64),
+        (["generate", "--out", "{tmp}/out", "--files", "1"], 64),
+        (["generate", "--out", "{tmp}/out", "--date", "9999-12-31"], 64),
+        (["generate", "--out", "{tmp}/out", "--files", "10001"], 64),
         (["--help"], 0),
     ],
 )

@@ -226,6 +226,33 @@ def test_folder_is_private_and_readable_by_others_tools(day, book, whole, tmp_pa
     assert list(tmp_path.iterdir()) == [out]
 
 
+def test_parquet_is_encoded_as_its_readers_need_it(day, book, tmp_path):
+    """Numbers byte-stream split, decimals of 18 digits as INT64, codes a dictionary, everything zstd."""
+    out = tmp_path / "out"
+    output.write(day[0], book, out, threads=2)
+    for path in out.rglob("*.parquet"):
+        metadata, arrow = pq.read_metadata(path), pq.read_schema(path)
+        for place in range(metadata.num_columns):
+            column, kind = metadata.row_group(0).column(place), arrow.field(place).type
+            assert column.compression == "ZSTD"
+            assert ("BYTE_STREAM_SPLIT" in column.encodings) == (not is_text(kind)), (path.name, column.path_in_schema)
+            assert not pa.types.is_dictionary(kind) or "RLE_DICTIONARY" in column.encodings
+            assert not pa.types.is_decimal(kind) or column.physical_type == "INT64"
+    database = duckdb.connect()
+    for name in ("rated/*", "rejects/*", "suspended/*", "duplicates/*", "account_day"):
+        files = str(out / f"{name}.parquet")
+        frame = polars.read_parquet(files)
+        assert database.execute(f"select count(*) from '{files}'").fetchall() == [(frame.height,)]
+        for column, kind in frame.schema.items():
+            if kind == polars.Decimal(18, 6):
+                found = database.execute(f"select sum({column}), typeof(any_value({column})) from '{files}'").fetchall()
+                assert found == [(frame[column].sum(), "DECIMAL(18,6)")]
+
+
+def is_text(kind):
+    return pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_binary(kind) or "fixed" in str(kind)
+
+
 def test_nothing_is_published_when_something_fails(day, book, tmp_path, monkeypatch):
     out = tmp_path / "out"
     monkeypatch.setattr(SourceAudit, "faults", lambda self: ["one record is missing"])

@@ -13,6 +13,7 @@ import re
 
 import numpy as np
 
+from mediation.errors import UsageError
 from mediation.sample.rows import TENS, Words, digit_counts, write_digits
 
 _PLACES = {"Y": 4, "m": 2, "d": 2, "H": 2, "M": 2, "S": 2}
@@ -105,7 +106,7 @@ class Moments(Cells):
         self.parts = [(part[1], "") if part[0] == "%" else ("", part) for part in re.findall(r"%.|[^%]+", pattern)]
         strange = [letter for letter, _ in self.parts if letter and letter not in _PLACES]
         if strange:
-            raise ValueError(f"the generator does not write %{strange[0]}")
+            raise UsageError(f"the generator does not write %{strange[0]}")
         self.width = sum(_PLACES[letter] if letter else len(text) for letter, text in self.parts)
         self.lengths = np.full(len(seconds), self.width)
         if present is not None:

@@ -16,6 +16,7 @@ import zoneinfo
 
 import numpy as np
 
+from mediation.errors import UsageError
 from mediation.sample.cells import Cells, Choices, Decimals, Moments, Numbers
 from mediation.sample.events import Columns
 from mediation.sample.population import Population, scramble
@@ -147,7 +148,7 @@ class Writer:
         moments = self.columns["start"][:: max(len(self.columns["start"]) - 1, 1)]
         offsets = {dt.datetime.fromtimestamp(int(moment), zone).utcoffset() for moment in moments}
         if len(offsets) != 1:
-            raise ValueError(f"the generator does not write local times across a change of clocks ({name})")
+            raise UsageError(f"the generator does not write local times across a change of clocks ({name})")
         return int(offsets.pop().total_seconds())
 
     def _amount(self, field, present) -> Cells:

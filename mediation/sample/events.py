@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mediation.errors import UsageError
 from mediation.sample.population import Population, scramble
 
 EVENT_NUMBERS = 1 << 17  # per piece; specials have the upper half
@@ -152,7 +153,7 @@ def _separate(rng, k: np.ndarray, start: np.ndarray, interval, subscribers: int,
         again = again[again >= 0]
         start[again] = interval[0] + (base * rng.random(len(again))).astype(np.int64)
         k[again] = (subscribers * rng.random(len(again))).astype(np.int64)
-    raise ValueError("too few subscribers for so many records: give more subscribers or fewer records")
+    raise UsageError("too few subscribers for so many records: give more subscribers or fewer records")
 
 
 def select(columns: Columns, rows: np.ndarray) -> Columns:

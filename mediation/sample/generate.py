@@ -39,6 +39,7 @@ from mediation.sample.truth import RATED, RECORD, REJECTED, SUSPENDED, TruthWrit
 
 FOLDERS = ("in", "reference", "truth")
 MALFORMED_EVERY = 500
+FIRST_YEAR, LAST_YEAR, MOST_FILES = 1990, 2100, 10_000
 LATER_CODES = ["unknown_number", "number_not_owned", "unknown_destination"]
 
 
@@ -379,6 +380,8 @@ def _setting_of(out, records, seed, date, days, files, subscribers, feeds, ruleb
         raise errors.UsageError(f"no feed {', '.join(strange)}; there are: {', '.join(sorted(declared.feeds))}")
     if records < 2_000 * len(names):
         raise errors.UsageError(f"records: at least 2000 for each of {len(names)} feeds")
+    if not FIRST_YEAR <= date.year <= LAST_YEAR or not 1 <= days * files <= MOST_FILES:
+        raise errors.UsageError(f"years {FIRST_YEAR} to {LAST_YEAR}, and at most {MOST_FILES} files for each feed")
     shares = [market.carriage(declared, name).share for name in names]
     sizes = [int(records * share / sum(shares)) for share in shares]
     sizes[-1] = records - sum(sizes[:-1])

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mediation.errors import UsageError
 from mediation.sample.events import OTHER_SHARE, SHARES, Destinations
 
 HOST_SHARES = (0.5, 0.3, 0.2)
@@ -61,7 +62,7 @@ def destinations(declared) -> Destinations:
         if known(beginning)
     ]
     if not rows:
-        raise ValueError("no zone set without a default knows a Chinese number: the generator cannot call anybody")
+        raise UsageError("no zone set without a default knows a Chinese number: the generator cannot call anybody")
     beginnings, following, weights = zip(*rows, strict=True)
     unknown = next((beginning for beginning in _NOWHERE if foreign(beginning)), 0) if sets else 0
     return Destinations(np.array(beginnings, np.int64), np.array(following, np.int64), weights, unknown)
@@ -78,7 +79,7 @@ def carriage(declared, name: str) -> Carriage:
     layout = feed.layout[-1]
     fields = {field.column: field for field in layout.field if field.column}
     if feed.host is None and "host" not in fields:
-        raise ValueError(f"feed {name}: no host")
+        raise UsageError(f"feed {name}: no host")
     host = feed.host or values_of(fields["host"])[0]
     types = [feed.record_type] if feed.record_type else values_of(fields["record_type"])
     becoming = {source: derive.becomes for derive in feed.derive for source in derive.record_type}
@@ -90,7 +91,7 @@ def carriage(declared, name: str) -> Carriage:
 
     kept = tuple(record_type for record_type in types if rateable(record_type))
     if not kept:
-        raise ValueError(f"feed {name}: none of its record types can be rated by {host} and by every product")
+        raise UsageError(f"feed {name}: none of its record types can be rated by {host} and by every product")
     sets = open_sets(declared)
     by_product = tuple(
         tuple(_fails_for_unknown(product, record_type, sets) for record_type in kept)

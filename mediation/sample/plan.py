@@ -15,6 +15,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import NamedTuple
 
+from mediation.errors import UsageError
+
 PIECE_RECORDS = 16_384
 FIRST_FILE_WEIGHT = 0.12
 LATE_FILE_WEIGHT = 0.06
@@ -101,7 +103,7 @@ def plan_feed(name: str, feed, records: int, date: dt.date, days: int, files: in
     weights = [FIRST_FILE_WEIGHT] + [1.0] * (count - 1)
     first, late, *others = _shares(records, [FIRST_FILE_WEIGHT * 2, LATE_FILE_WEIGHT, *weights[1:]])
     if not others:
-        raise ValueError("at least two files a feed")
+        raise UsageError("files: at least two for each feed, over all days")
     sizes = [first // 2, *others]
     sizes[-1] += first % 2
     contents = _contents(sizes, late, begin_s, days * 86_400)

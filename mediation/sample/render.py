@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mediation.errors import UsageError
 from mediation.sample.cells import Cells, Numbers
 from mediation.sample.rows import Rows, write_digits
 
@@ -43,7 +44,7 @@ def _fixed(layout, cells: list[Cells]) -> tuple[np.ndarray, np.ndarray]:
     text[:, layout.record_length :] = np.frombuffer(terminator, np.uint8)
     for field, cell in zip(layout.field, cells, strict=True):
         if cell.width > field.width:
-            raise ValueError(f"{field.column}: {cell.width} bytes do not fit into {field.width}")
+            raise UsageError(f"{field.column}: {cell.width} bytes do not fit into {field.width}")
         _place(text[:, field.start - 1 : field.start - 1 + field.width], field, cell)
     return text.reshape(-1), np.arange(count + 1, dtype=np.int64) * size
 
