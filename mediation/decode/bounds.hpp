@@ -2,7 +2,7 @@
 // this, so that none is written once per form.
 //
 // Conventions
-// - Row i of a block is `begins[i]` to `ends[i]`, positions in the text. Eight more rows are readable and empty: a
+// - Row i of a block is `begins[i]` to `ends[i]`, positions in the text. Sixteen more rows are readable and empty: a
 //   kernel may take eight at a time.
 // - Bounds are made again for every field of every block, in the same few kilobytes; only text keeps them, for it is
 //   copied once the rows that stay are known.
@@ -13,11 +13,12 @@
 #include <cstring>
 
 #include "decode/plan.hpp"
+#include "native/cpu.hpp"
 
 namespace mediation {
 
 inline constexpr uint32_t kBlockRows = 256;  // their text, bounds and columns stay in the second-level cache
-inline constexpr uint32_t kSpareRows = 8;
+inline constexpr uint32_t kSpareRows = 16;
 
 struct Bounds {
     const uint8_t* text;
@@ -54,19 +55,69 @@ inline void locate_fixed(uint32_t start, uint32_t width, const uint32_t* first, 
     }
 }
 
+#ifdef MEDIATION_X86
+
+// Four separators of rows 0, 4, 8 and 12.
+MEDIATION_AVX512 inline __m512i every_fourth_row(const uint32_t* separators, const uint32_t* first) {
+    auto at = [&](int row) { return reinterpret_cast<const __m128i*>(separators + first[row]); };
+    __m512i rows = _mm512_castsi128_si512(_mm_loadu_si128(at(0)));
+    rows = _mm512_inserti32x4(rows, _mm_loadu_si128(at(4)), 1);
+    rows = _mm512_inserti32x4(rows, _mm_loadu_si128(at(8)), 2);
+    return _mm512_inserti32x4(rows, _mm_loadu_si128(at(12)), 3);
+}
+
+// All fields of a block: sixteen rows of four separators become four columns of sixteen, in a quarter of the time that
+// a field after the other takes.
+MEDIATION_AVX512_TARGET inline void locate_avx512(const uint32_t* separators, const uint32_t* first, uint32_t fields,
+                                                  uint32_t count, uint32_t* const* begins,
+                                                  uint32_t* const* ends) noexcept {
+    for (uint32_t row = 0; row < count; row += 16) {
+        uint32_t rows[16];
+        for (uint32_t k = 0; k < 16; ++k) rows[k] = first[std::min(row + k, count - 1)];
+        for (uint32_t s = 0; s <= fields; s += 4) {
+            const __m512i a = every_fourth_row(separators + s, rows), b = every_fourth_row(separators + s, rows + 1);
+            const __m512i c = every_fourth_row(separators + s, rows + 2);
+            const __m512i d = every_fourth_row(separators + s, rows + 3);
+            const __m512i ab_low = _mm512_unpacklo_epi32(a, b), cd_low = _mm512_unpacklo_epi32(c, d);
+            const __m512i ab_high = _mm512_unpackhi_epi32(a, b), cd_high = _mm512_unpackhi_epi32(c, d);
+            const __m512i columns[4] = {
+                _mm512_unpacklo_epi64(ab_low, cd_low), _mm512_unpackhi_epi64(ab_low, cd_low),
+                _mm512_unpacklo_epi64(ab_high, cd_high), _mm512_unpackhi_epi64(ab_high, cd_high)};
+            for (uint32_t k = 0; k < 4 && s + k <= fields; ++k) {  // a separator ends one field and is before the next
+                if (s + k > 0 && ends[s + k - 1]) _mm512_storeu_si512(ends[s + k - 1] + row, columns[k]);
+                if (s + k < fields && begins[s + k])
+                    _mm512_storeu_si512(begins[s + k] + row, _mm512_add_epi32(columns[k], _mm512_set1_epi32(1)));
+            }
+        }
+    }
+}
+
+#endif  // MEDIATION_X86
+
 }  // namespace detail
 
-// Bounds of field `field` (from 0) of rows [from, from + count).
-inline void locate(const Frame& frame, const Records& r, uint32_t field, uint32_t from, uint32_t count,
-                   uint32_t* begins, uint32_t* ends) noexcept {
+// Bounds of all fields of rows [from, from + count): of field f in begins[f] and ends[f], unless these are null.
+inline void locate(Simd simd, const Frame& frame, const Records& r, uint32_t from, uint32_t count,
+                   uint32_t* const* begins, uint32_t* const* ends) noexcept {
     const uint32_t* first = r.row_first + from;
-    if (frame.framing == Framing::fixed)
-        detail::locate_fixed(frame.starts[field], frame.widths[field], first, count, begins, ends);
-    else if (frame.framing == Framing::quoted)
-        detail::locate_quoted(r.begins + field, r.ends + field, first, count, begins, ends);
-    else detail::locate_delimited(r.separators.separators + field, first, count, begins, ends);
-    std::fill_n(begins + count, kSpareRows, 0u);
-    std::fill_n(ends + count, kSpareRows, 0u);
+    bool located = false;
+#ifdef MEDIATION_X86
+    if (simd == Simd::avx512 && frame.framing == Framing::delimited) {
+        detail::locate_avx512(r.separators.separators, first, frame.fields, count, begins, ends);
+        located = true;
+    }
+#endif
+    for (uint32_t f = 0; f < frame.fields; ++f) {
+        if (!begins[f]) continue;
+        if (located) (void)simd;
+        else if (frame.framing == Framing::fixed)
+            detail::locate_fixed(frame.starts[f], frame.widths[f], first, count, begins[f], ends[f]);
+        else if (frame.framing == Framing::quoted)
+            detail::locate_quoted(r.begins + f, r.ends + f, first, count, begins[f], ends[f]);
+        else detail::locate_delimited(r.separators.separators + f, first, count, begins[f], ends[f]);
+        std::fill_n(begins[f] + count, kSpareRows, 0u);
+        std::fill_n(ends[f] + count, kSpareRows, 0u);
+    }
 }
 
 inline int64_t total_length(const uint32_t* begins, const uint32_t* ends, uint32_t count) noexcept {

@@ -2,7 +2,7 @@
 // marked strange, and fields.hpp looks at it with care: that is also the slow twin.
 //
 // Conventions
-// - Rows come as `Bounds`, and the eight spare rows may be read and written: columns end in padding.
+// - Rows come as `Bounds`, and spare rows may be read and written up to the next eighth: columns end in padding.
 // - `strange` has a bit a row and is all zero at first. What is stored for a strange row does not matter.
 // - Where the field may be empty (`optional`), an empty value is null: 0 is stored, and 1 in `nulls`.
 #pragma once

@@ -20,7 +20,7 @@ struct Work {
     std::vector<std::shared_ptr<uint8_t>> blocks;
     std::vector<uint8_t*> data;    // by column; null for text and for columns without a field
     std::vector<uint8_t*> nulls;   // by column; null where nothing can be null
-    std::vector<uint32_t*> begins, ends;  // by field; of text only
+    std::vector<uint32_t*> begins, ends;  // by field: of text for all rows, else for those of one block
     std::vector<int64_t> text_bytes;      // by field; of all rows
     std::vector<uint32_t> zone_hints;     // by field
     std::vector<int64_t> unreadable;      // by column
@@ -42,8 +42,25 @@ inline uint8_t* take(Work& w, int64_t bytes) {
     return block.get();
 }
 
-inline uint32_t* take_rows(Work& w) {
-    return reinterpret_cast<uint32_t*>(take(w, (int64_t{w.records.rows} + kSpareRows) * 4));
+inline uint32_t* take_rows(Work& w, int64_t rows) {
+    return reinterpret_cast<uint32_t*>(take(w, (rows + kSpareRows) * 4));
+}
+
+inline bool take_bounds(const TextPlan& plan, Work& w) {
+    const size_t fields = plan.fields.size();
+    w.begins.assign(fields, nullptr);
+    w.ends.assign(fields, nullptr);
+    constexpr int64_t kRows = kBlockRows + kSpareRows;
+    uint32_t* block = take_rows(w, 2 * kRows * static_cast<int64_t>(fields));
+    if (!block) return false;
+    for (size_t f = 0; f < fields; ++f) {
+        if (plan.fields[f].type == FieldType::ignored) continue;
+        const bool kept = plan.fields[f].type == FieldType::text;
+        w.begins[f] = kept ? take_rows(w, w.records.rows) : block + 2 * kRows * static_cast<int64_t>(f);
+        w.ends[f] = kept ? take_rows(w, w.records.rows) : w.begins[f] + kRows;
+        if (!w.begins[f] || !w.ends[f]) return false;
+    }
+    return true;
 }
 
 }  // namespace detail
@@ -58,18 +75,13 @@ inline bool structure(const TextPlan& plan, Simd simd, const uint8_t* text, uint
     w.data.assign(plan.columns.size(), nullptr);
     w.nulls.assign(plan.columns.size(), nullptr);
     w.unreadable.assign(plan.columns.size(), 0);
-    w.begins.assign(plan.fields.size(), nullptr);
-    w.ends.assign(plan.fields.size(), nullptr);
     w.text_bytes.assign(plan.fields.size(), 0);
     w.zone_hints.assign(plan.fields.size(), 0);
     for (size_t c = 0; c < plan.columns.size(); ++c) {
         if (!plan.columns[c].nullable || plan.columns[c].field < 0) continue;
         if (!(w.nulls[c] = detail::take(w, rows + kSpareRows))) return false;
     }
-    for (size_t f = 0; f < plan.fields.size(); ++f) {
-        if (plan.fields[f].type != FieldType::text) continue;
-        if (!(w.begins[f] = detail::take_rows(w)) || !(w.ends[f] = detail::take_rows(w))) return false;
-    }
+    if (!detail::take_bounds(plan, w)) return false;
     if (!(w.flags = detail::take(w, rows + 1))) return false;
     std::memset(w.flags, 0, static_cast<size_t>(rows + 1));
     return true;
@@ -78,20 +90,16 @@ inline bool structure(const TextPlan& plan, Simd simd, const uint8_t* text, uint
 namespace detail {
 
 inline void convert_block(const TextPlan& plan, const uint8_t* text, size_t field, uint32_t from, uint32_t count,
-                          Work& w) noexcept {
+                          uint32_t* begins, uint32_t* ends, Work& w) noexcept {
     const FieldPlan& f = plan.fields[field];
     const auto c = static_cast<size_t>(f.column);
-    alignas(64) uint32_t spans[2][kBlockRows + kSpareRows];
-    uint32_t* begins = w.begins[field] ? w.begins[field] + from : spans[0];
-    uint32_t* ends = w.ends[field] ? w.ends[field] + from : spans[1];
-    locate(plan.frame, w.records, static_cast<uint32_t>(field), from, count, begins, ends);
     if (!f.plain()) trim(f, text, count, begins, ends);
     uint8_t* data = w.data[c] ? w.data[c] + size_t{from} * kWidths[static_cast<int>(plan.columns[c].kind)] : nullptr;
     Target target{&w.records, w.records.row_record + from, data, w.nulls[c] ? w.nulls[c] + from : nullptr,
                   w.flags + from, &w.zone_hints[field]};
     convert_field(w.simd, f, {text, begins, ends, count}, target);
     w.unreadable[c] += target.unreadable;
-    if (w.begins[field]) w.text_bytes[field] += total_length(begins, ends, count);
+    if (f.type == FieldType::text) w.text_bytes[field] += total_length(begins, ends, count);
 }
 
 }  // namespace detail
@@ -99,10 +107,17 @@ inline void convert_block(const TextPlan& plan, const uint8_t* text, size_t fiel
 // Step 2. `data` points to the columns of fixed width.
 inline void convert(const TextPlan& plan, const uint8_t* text, Work& w) {
     const uint32_t rows = w.records.rows;
+    std::vector<uint32_t*> begins(plan.fields.size()), ends(plan.fields.size());  // of the block
     for (uint32_t from = 0; from < rows; from += kBlockRows) {
         const uint32_t count = std::min(rows - from, kBlockRows);
+        for (size_t i = 0; i < plan.fields.size(); ++i) {
+            const uint32_t first = plan.fields[i].type == FieldType::text ? from : 0;
+            begins[i] = w.begins[i] ? w.begins[i] + first : nullptr;
+            ends[i] = w.ends[i] ? w.ends[i] + first : nullptr;
+        }
+        locate(w.simd, plan.frame, w.records, from, count, begins.data(), ends.data());
         for (size_t i = 0; i < plan.fields.size(); ++i)
-            if (plan.fields[i].type != FieldType::ignored) detail::convert_block(plan, text, i, from, count, w);
+            if (begins[i]) detail::convert_block(plan, text, i, from, count, begins[i], ends[i], w);
         for (const FieldPlan& f : plan.fields)
             if (!f.required_if.empty() || !f.empty_if.empty())
                 check_conditions(f, plan.columns, w.data, w.nulls, from, count, w.records);
@@ -135,7 +150,7 @@ inline bool compact(const TextPlan& plan, Work& w) {
     w.kept = r.rows;
     w.record_bytes = w.usage_bytes = w.length - r.filler_bytes;
     if (!r.faulty) return true;
-    if (!(w.kept_rows = detail::take_rows(w))) return false;
+    if (!(w.kept_rows = detail::take_rows(w, r.rows))) return false;
     uint32_t kept = 0;
     w.record_bytes = w.usage_bytes = 0;
     for (uint32_t row = 0; row < r.rows; ++row) {
