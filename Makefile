@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 DECLARED := pyproject.toml setup.py
 SOURCES := $(shell find mediation -name '*.pyx' -o -name '*.pxd' -o -name '*.hpp')
 
-.PHONY: demo test lint format bench build clean
+.PHONY: demo test lint format bench build fuzz sanitize tsan clean
 .NOTPARALLEL:
 
 demo: $(VENV)/.installed $(VENV)/.compiled
@@ -30,6 +30,33 @@ bench: $(VENV)/.installed-test $(VENV)/.compiled
 
 build: $(VENV)/.installed-test
 	$(BIN)/python -m build
+
+# Each target for FUZZ_SECONDS or ten million inputs; what is new is kept in build/fuzz/found, what breaks in build/fuzz.
+# Needs Debian's clang-14 libclang-rt-14-dev, or another clang with its run-time library: make fuzz CLANG=clang++
+CLANG ?= clang++-14
+FUZZ_SECONDS ?= 120
+FUZZ_TARGETS := text quoted numbers encoding dialled
+FUZZ_FLAGS := -std=c++17 -O2 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Ifuzz/exact -Imediation
+
+fuzz: $(FUZZ_TARGETS:%=build/fuzz/%)
+	@set -e; for target in $(FUZZ_TARGETS); do \
+	    echo "fuzz: $$target"; mkdir -p build/fuzz/found/$$target; \
+	    build/fuzz/$$target -max_total_time=$(FUZZ_SECONDS) -runs=10000000 -max_len=600 -timeout=10 -verbosity=0 \
+	        -print_final_stats=1 -artifact_prefix=build/fuzz/$$target- build/fuzz/found/$$target fuzz/corpus/$$target; \
+	done
+
+build/fuzz/%: fuzz/%.cpp fuzz/common.hpp fuzz/plan.hpp fuzz/exact/native/pool.hpp $(SOURCES)
+	@mkdir -p build/fuzz
+	$(CLANG) $(FUZZ_FLAGS) $< -o $@
+
+# The kernels' tests on extensions that stop at the first bad access, overflow or race. Needs nothing but g++.
+sanitize: $(VENV)/.installed-test
+	.ci/sanitize address,undefined tests/test_decode.py tests/test_malformed.py tests/test_source.py \
+	    tests/test_dedup.py tests/test_rate.py tests/test_rate_properties.py tests/test_settle.py \
+	    tests/test_column.py tests/test_pipeline.py
+
+tsan: $(VENV)/.installed-test
+	.ci/sanitize thread tests/test_pipeline.py tests/test_settle.py
 
 clean:
 	rm -rf build dist *.egg-info $(VENV)

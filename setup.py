@@ -1,7 +1,6 @@
 """Only the extension modules; everything else is in pyproject.toml.
 
-MEDIATION_DEBUG=1 builds the same sources with bounds checks, asserts and the undefined-behaviour sanitizer.
-"""
+MEDIATION_DEBUG=1 adds bounds checks, asserts and sanitizers: those of MEDIATION_SANITIZE, or undefined behaviour."""
 
 import os
 from pathlib import Path
@@ -10,6 +9,8 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 DEBUG = os.environ.get("MEDIATION_DEBUG") == "1"
+SANITIZE = ["-fsanitize=" + os.environ.get("MEDIATION_SANITIZE", "undefined")] if DEBUG else []
+CHECKED = ["-O1", "-g", "-UNDEBUG", "-fno-wrapv", "-fno-sanitize-recover=undefined", "-Wno-maybe-uninitialized"]
 DIRECTIVES = {
     "language_level": 3,
     "freethreading_compatible": True,
@@ -22,7 +23,7 @@ DIRECTIVES = {
     "auto_pickle": False,
 }
 FLAGS = ["-std=c++17", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-unused-function"]
-FLAGS += ["-O1", "-g", "-UNDEBUG", "-fno-wrapv", "-fsanitize=undefined"] if DEBUG else ["-O3", "-g0"]
+FLAGS += CHECKED + SANITIZE if DEBUG else ["-O3", "-g0"]
 HEADERS = sorted(str(path) for path in Path("mediation").rglob("*.hpp"))
 
 
@@ -34,7 +35,7 @@ def extension(source):
         include_dirs=["mediation"],
         depends=HEADERS,
         extra_compile_args=FLAGS,
-        extra_link_args=["-fsanitize=undefined"] if DEBUG else [],
+        extra_link_args=SANITIZE,
     )
 
 

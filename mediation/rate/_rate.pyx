@@ -7,7 +7,7 @@ Conventions
 - A suspended row has the code that was found first (see rating.hpp for the order) and the column that it is about.
 """
 
-from libc.stdint cimport int8_t, int16_t, int32_t, int64_t
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint64_t
 from libcpp cimport bool as cbool
 from libcpp.string cimport string
 from libcpp.vector cimport vector
@@ -18,7 +18,13 @@ from mediation.native._status import codes
 
 
 cdef extern from *:
+    """
+    static inline __int128 whole(int64_t high, uint64_t low) {
+        return (__int128)((unsigned __int128)(uint64_t)high << 64 | low);
+    }
+    """
     ctypedef long long int128 "__int128"
+    int128 whole(int64_t high, uint64_t low) noexcept nogil
 
 
 cdef extern from "rate/rating.hpp" namespace "mediation" nogil:
@@ -390,8 +396,8 @@ def zone_numbers(RatePlan plan not None, int32_t prefix_set, int64_t at_us, numb
 def rounded_line(numerator, int64_t denominator, int64_t granule_micro, int mode):
     """An exact amount as (micro, residue), or None beyond what a line can hold: a seam for tests of money.hpp."""
     cdef int64_t high = numerator >> 64
-    cdef unsigned long long low = numerator & 0xFFFFFFFFFFFFFFFF
-    cdef int128 exact = <int128> high * (<int128> 1 << 64) + <int128> low
+    cdef uint64_t low = numerator & 0xFFFFFFFFFFFFFFFF
+    cdef int128 exact = whole(high, low)
     cdef int64_t micro = 0
     if not round_line(exact, denominator, granule_micro, <RoundingMode> mode, &micro):
         return None

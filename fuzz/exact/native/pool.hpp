@@ -1,0 +1,27 @@
+// Stands in for native/pool.hpp in the fuzz targets: every block is exactly as long as asked, with the same padding, and
+// is given back to the heap, so that a sanitizer sees the first byte beyond it and the first use after its end.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <new>
+
+namespace mediation {
+
+inline constexpr int64_t kPadding = 64;
+
+class Pool {
+  public:
+    static Pool& instance() {
+        static Pool pool;
+        return pool;
+    }
+    std::shared_ptr<uint8_t> allocate(int64_t bytes) {
+        constexpr std::align_val_t kAlignment{64};
+        const auto size = static_cast<size_t>(bytes + kPadding);
+        return {static_cast<uint8_t*>(::operator new(size, kAlignment)),
+                [](uint8_t* block) { ::operator delete(block, kAlignment); }};
+    }
+};
+
+}  // namespace mediation
