@@ -127,7 +127,7 @@ Zones zones_of(Input& input) {
     Zones zones;
     for (uint32_t n = input.below(24); n; --n) {
         std::string prefix;
-        for (uint32_t digits = input.below(18); digits > 1; --digits) prefix += static_cast<char>('0' + input.below(10));
+        for (uint32_t digits = input.below(18); digits > 1; --digits) prefix += "0123456789"[input.below(10)];
         zones[prefix] = static_cast<int16_t>(input.below(8));
     }
     // A range of neighbours, so that buckets hold more intervals than are compared one by one.

@@ -24,11 +24,11 @@ PACKAGE = ROOT / "mediation"
 STAGES = {"decode", "dedup", "rate", "correlate", "ledger", "settle"}
 UPPER = {"pipeline", "workspace", "cluster", "sample", "cli"}
 LINE, FUNCTION, FILE = 120, 70, 500
-WRITTEN = (".py", ".pyi", ".pyx", ".pxd", ".hpp")
+WRITTEN = (".py", ".pyi", ".pyx", ".pxd", ".hpp", ".cpp")
 
 
 def sources(*suffixes: str, under: Path = ROOT) -> list[Path]:
-    folders = [under] if under != ROOT else [PACKAGE, ROOT / "tests", ROOT / "benchmarks"]
+    folders = [under] if under != ROOT else [PACKAGE, *(ROOT / name for name in ("tests", "benchmarks", "fuzz"))]
     return sorted(path for folder in folders for path in folder.rglob("*") if path.suffix in suffixes)
 
 
@@ -297,7 +297,7 @@ def blocks_of_python(path: Path) -> list[tuple[int, str, int]]:
 
 
 def test_functions_fit_on_a_page():
-    readers = {".py": blocks_of_python, ".pyx": blocks_by_indent, ".hpp": blocks_by_brace}
+    readers = {".py": blocks_of_python, ".pyx": blocks_by_indent, ".hpp": blocks_by_brace, ".cpp": blocks_by_brace}
     violations = []
     for path in sources(*readers):
         for line, name, length in readers[path.suffix](path):
@@ -357,7 +357,7 @@ def test_setup_is_small():
     assert len((ROOT / "setup.py").read_text().splitlines()) < 50
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "lint", "bench", "build"])
+@pytest.mark.parametrize("target", ["demo", "test", "lint", "bench", "build", "fuzz", "sanitize", "tsan"])
 def test_readme_and_makefile_name_the_same_commands(target):
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert f"make {target}" in (ROOT / "README.md").read_text()

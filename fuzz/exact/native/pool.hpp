@@ -1,5 +1,5 @@
-// Stands in for native/pool.hpp in the fuzz targets: every block is exactly as long as asked, with the same padding, and
-// is given back to the heap, so that a sanitizer sees the first byte beyond it and the first use after its end.
+// Stands in for native/pool.hpp in the fuzz targets: every block is as long as asked and its padding, and is given back
+// to the heap, so that a sanitizer sees the first byte beyond it and the first use after its end.
 #pragma once
 
 #include <cstdint>
