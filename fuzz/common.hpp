@@ -70,7 +70,7 @@ class PaddedText {
     std::unique_ptr<uint8_t[]> block_;
 };
 
-inline constexpr uint8_t kPaddings[] = {'\n', 0xFF, '7'};
+inline constexpr uint8_t kPaddings[] = {'\n', 0xFF, '7', '"'};
 
 inline std::vector<Simd> levels() {
     std::vector<Simd> all;

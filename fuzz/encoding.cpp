@@ -6,7 +6,7 @@ using namespace fuzz;
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     Input input{data, size};
     const auto encoding = static_cast<Encoding>(input.below(3));
-    const PaddedText text{input.rest(), kPaddings[size % 3]};
+    const PaddedText text{input.rest(), kPaddings[size % 4]};
     const std::string_view bytes = input.rest();
     const Gb18030& tables = MadeUpTables::instance().view;
 

@@ -199,7 +199,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const uint32_t what = input.below(3);
     const bool is_signed = input.coin();
     const uint32_t decimals = input.below(7);
-    const uint8_t padding = kPaddings[input.below(3)];
+    const uint8_t padding = kPaddings[input.below(4)];
     if (what == 0) {
         compare_times(input, padding);
         return 0;

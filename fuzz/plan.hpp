@@ -56,6 +56,7 @@ inline FieldPlan choose_field(Input& input, const Frame& frame, uint32_t number)
     f.trim_left = options & 2;
     f.trim_right = options & 4;
     f.pad = static_cast<uint8_t>(" 0 @"[options >> 3 & 3]);
+    if (frame.encoding == Encoding::gb18030) f.pad = ' ';  // the others may be a character's last byte
     if (options & 32) f.null_if = {"-", "NULL"};
     if (options & 64) choose_limits(input, f);
     f.trim_cr = frame.framing == Framing::delimited && frame.terminator != Terminator::lf && number == frame.fields;

@@ -96,7 +96,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const Frame frame = frame_of(input);
     const std::string_view bytes = input.take(512);
     const auto length = static_cast<uint32_t>(bytes.size());
-    const PaddedText text{bytes, kPaddings[size % 3]};
+    const PaddedText text{bytes, kPaddings[size % 4]};
     for (uint32_t at = 0; at < length;) {
         const Read whole = read(frame, text.data(), at, length, true);
         require_sound(frame, bytes, at, whole);

@@ -234,7 +234,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     choose_plan(input, plan);
     const std::string_view bytes = input.take(512);
     const auto length = static_cast<uint32_t>(bytes.size());
-    const PaddedText text{bytes, kPaddings[0]};
+    const PaddedText text{bytes, kPaddings[3]};
     const Outcome outcome = decode(plan, Simd::base, text.data(), length);
     require_every_byte_once(plan, length, outcome);
     for (const Simd simd : levels())

@@ -311,3 +311,16 @@ def test_the_public_call_says_the_same(folder):
     usage, rejects = decode(path, feed)
     assert usage.num_rows == len(whole.usage) == 1
     assert rejects.to_pylist() == whole.rejects
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
+@pytest.mark.parametrize("terminator", ["lf", "none"])
+def test_fixed_field_that_ends_inside_a_character(tmp_path, encoding, terminator):
+    """The record as a whole is text; half a character in a column would be none."""
+    text = "a你b".encode(encoding)
+    left, right = ({"column": name, "type": "text"} for name in ("location", "node_id"))
+    fields, form = fixed((11, NUMBER), (14, TIME), (2, left), (len(text) - 2, right), terminator=terminator)
+    path = tmp_path / "x.txt"
+    path.write_bytes(b"13800138000" + b"20260601101010" + text + (b"\n" if terminator == "lf" else b""))
+    found = decoded(path, feed_of(tmp_path / "book", fields, encoding=encoding, **form))
+    assert [(reject["code"], reject["field"]) for reject in found.rejects] == [("invalid_encoding", "location")]
