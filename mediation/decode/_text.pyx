@@ -86,13 +86,14 @@ cdef class Plan:
     cdef TextPlan native
     cdef RejectNames names
     cdef Simd simd
-    cdef list columns
+    cdef list columns, order
     cdef Dictionary feeds, stages, codes
 
     def __cinit__(self, columns, feeds, int16_t feed_code, codes):
         cdef ColumnPlan column
         self.simd = simd_of_machine()
         self.columns = list(columns)
+        self.order = [*PROVENANCE, *(column[0] for column in self.columns)]
         self.feeds = Dictionary(feeds)
         self.stages = Dictionary(["decode"])
         self.codes = Dictionary(codes)
@@ -351,20 +352,29 @@ def decode_text(Plan plan, Text text, int64_t begin, int64_t length, int64_t byt
 PROVENANCE = ("source_id", "record_no", "item_no", "byte_offset", "byte_length")
 
 
+cdef int add_provenance(Builder builder) except -1:
+    """Adds what says where a row is from, as the first five columns."""
+    builder.add("source_id", Kind.i32)
+    builder.add("record_no", Kind.i64)
+    builder.add("item_no", Kind.i16)
+    builder.add("byte_offset", Kind.i64)
+    builder.add("byte_length", Kind.i64)
+    return 0
+
+
 cdef list add_fixed(Plan plan, Builder builder, Work& work):
     """Adds provenance and every column of fixed width; returns the builder's place of each, None for text."""
     cdef size_t i
-    for name, kind in (("source_id", Kind.i32), ("record_no", Kind.i64), ("item_no", Kind.i16),
-                       ("byte_offset", Kind.i64), ("byte_length", Kind.i64)):
-        builder.add(name, kind)
+    cdef ColumnPlan* column
+    add_provenance(builder)
     places = []
     for i in range(plan.native.columns.size()):
-        name, kind, dictionary, nullable, _, _ = plan.columns[i]
-        if kind == Kind.utf8:
+        column = &plan.native.columns[i]
+        if column.kind == Kind.utf8:
             places.append(None)
             continue
-        places.append(builder.add(name, kind, nullable, dictionary))
-        if plan.native.columns[i].field >= 0:
+        places.append(builder.add(plan.columns[i][0], column.kind, column.nullable, plan.columns[i][2]))
+        if column.field >= 0:
             work.data[i] = builder.out(places[i]).data
     return places
 
@@ -374,7 +384,9 @@ cdef Batch finish_usage(Plan plan, Builder builder, list places, Work& work, con
     cdef vector[ColumnOut*] outs
     cdef size_t i
     cdef int32_t field
+    cdef int place
     cdef ColumnOut* out
+    cdef ColumnOut* of_provenance[5]
     cdef int64_t size
     for i in range(plan.native.columns.size()):
         field = plan.native.columns[i].field
@@ -387,20 +399,19 @@ cdef Batch finish_usage(Plan plan, Builder builder, list places, Work& work, con
             if field >= 0 and plan.native.columns[i].kind == Kind.utf8:
                 copy_text(plan.native, bytes_, work, field, out[0])
             finish_nulls(plan.native.columns[i], work.nulls[i], work.kept, out[0])
-    derive(plan.native, work, outs)
-    provenance(work, source_id, byte_offset, builder.out(0).i32(), builder.out(1).i64(), builder.out(2).i16(),
-               builder.out(3).i64(), builder.out(4).i64())
-    return builder.finish(work.kept).select([*PROVENANCE, *(column[0] for column in plan.columns)])
+    for place in range(5):
+        of_provenance[place] = builder.out(place)
+    with nogil:
+        derive(plan.native, work, outs)
+        provenance(work, source_id, byte_offset, of_provenance[0].i32(), of_provenance[1].i64(),
+                   of_provenance[2].i16(), of_provenance[3].i64(), of_provenance[4].i64())
+    return builder.finish(work.kept).select(plan.order)
 
 
 cdef RejectColumns reject_columns(Plan plan, Builder builder, int64_t field_bytes, int64_t raw_bytes) except *:
     """Adds the columns of `schema.REJECTS`."""
     cdef RejectColumns out
-    builder.add("source_id", Kind.i32)
-    builder.add("record_no", Kind.i64)
-    builder.add("item_no", Kind.i16)
-    builder.add("byte_offset", Kind.i64)
-    builder.add("byte_length", Kind.i64)
+    add_provenance(builder)
     builder.add("feed", Kind.code, False, plan.feeds)
     builder.add("stage", Kind.code, False, plan.stages)
     builder.add("code", Kind.code, False, plan.codes)
@@ -414,7 +425,9 @@ cdef RejectColumns reject_columns(Plan plan, Builder builder, int64_t field_byte
 
 cdef Batch make_rejects(Plan plan, Work& work, const uint8_t* bytes_, int32_t source_id, int64_t byte_offset,
                         Decoded decoded):
-    cdef RejectSizes sizes = measure_rejects(plan.native, plan.names, work.records)
+    cdef RejectSizes sizes
+    with nogil:
+        sizes = measure_rejects(plan.native, plan.names, work.records)
     builder = Builder(sizes.rows)
     cdef RejectColumns out = reject_columns(plan, builder, sizes.field_bytes, sizes.raw_bytes)
     with nogil:

@@ -136,10 +136,17 @@ inline __int128 control_sum(const TextPlan& plan, const Work& w, int32_t column)
 
 namespace detail {
 
-template <typename T>
-inline void keep_rows(uint8_t* data, const uint32_t* rows, uint32_t from, uint32_t kept) {
-    T* values = reinterpret_cast<T*>(data);
-    for (uint32_t i = from; i < kept; ++i) values[i] = values[rows[i]];
+struct Run {
+    size_t first, count;
+};
+
+// Moves the kept rows of a column together, a run of neighbours at a time.
+inline void keep_rows(uint8_t* data, size_t width, const std::vector<Run>& runs) noexcept {
+    uint8_t* out = data;
+    for (const Run& run : runs) {
+        if (out != data + run.first * width) std::memmove(out, data + run.first * width, run.count * width);
+        out += run.count * width;
+    }
 }
 
 }  // namespace detail
@@ -151,6 +158,7 @@ inline bool compact(const TextPlan& plan, Work& w) {
     w.record_bytes = w.usage_bytes = w.length - r.filler_bytes;
     if (!r.faulty) return true;
     if (!(w.kept_rows = detail::take_rows(w, r.rows))) return false;
+    std::vector<detail::Run> runs;
     uint32_t kept = 0;
     w.record_bytes = w.usage_bytes = 0;
     for (uint32_t row = 0; row < r.rows; ++row) {
@@ -160,19 +168,17 @@ inline bool compact(const TextPlan& plan, Work& w) {
         w.usage_bytes += sound ? bytes : 0;
         w.kept_rows[kept] = row;
         kept += sound;
+        if (!sound) continue;
+        if (runs.empty() || runs.back().first + runs.back().count != row) runs.push_back({row, 0});
+        ++runs.back().count;
     }
     w.kept = kept;
     w.undecodable_bytes = w.length - r.filler_bytes - w.record_bytes;
-    uint32_t from = 0;
-    while (from < kept && w.kept_rows[from] == from) ++from;
-    detail::keep_rows<uint8_t>(w.flags, w.kept_rows, from, kept);
+    detail::keep_rows(w.flags, 1, runs);
     for (size_t c = 0; c < plan.columns.size(); ++c) {
-        if (w.nulls[c]) detail::keep_rows<uint8_t>(w.nulls[c], w.kept_rows, from, kept);
-        if (!w.data[c]) continue;
-        const int width = kWidths[static_cast<int>(plan.columns[c].kind)];
-        if (width == 2) detail::keep_rows<int16_t>(w.data[c], w.kept_rows, from, kept);
-        else if (width == 8) detail::keep_rows<int64_t>(w.data[c], w.kept_rows, from, kept);
-        else detail::keep_rows<__int128>(w.data[c], w.kept_rows, from, kept);
+        if (w.nulls[c]) detail::keep_rows(w.nulls[c], 1, runs);
+        const auto width = static_cast<size_t>(kWidths[static_cast<int>(plan.columns[c].kind)]);
+        if (w.data[c]) detail::keep_rows(w.data[c], width, runs);
     }
     return true;
 }
