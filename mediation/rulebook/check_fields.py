@@ -115,9 +115,6 @@ class FieldCheck:
             self._condition(name, getattr(field, name) or {})
         self._values()
 
-    def _ends_characters(self, pad: str) -> bool:
-        return self.of.layout.encoding == "gb18030" and ("0" <= pad <= "9" or "@" <= pad <= "~")
-
     def _column(self) -> None:
         field, book = self.field, self.known.result.book
         if field.column is None:
