@@ -227,7 +227,7 @@ def test_folder_is_private_and_readable_by_others_tools(day, book, whole, tmp_pa
 
 
 def test_parquet_is_encoded_as_its_readers_need_it(day, book, tmp_path):
-    """Numbers byte-stream split, decimals of 18 digits as INT64, codes a dictionary, everything zstd."""
+    """Numbers byte-stream split, margins delta-packed, decimals of 18 digits as INT64, codes a dictionary, all zstd."""
     out = tmp_path / "out"
     output.write(day[0], book, out, threads=2)
     for path in out.rglob("*.parquet"):
@@ -235,7 +235,8 @@ def test_parquet_is_encoded_as_its_readers_need_it(day, book, tmp_path):
         for place in range(metadata.num_columns):
             column, kind = metadata.row_group(0).column(place), arrow.field(place).type
             assert column.compression == "ZSTD"
-            assert ("BYTE_STREAM_SPLIT" in column.encodings) == (not is_text(kind)), (path.name, column.path_in_schema)
+            wanted = "DELTA_BINARY_PACKED" if column.path_in_schema in output.SIGNED else "BYTE_STREAM_SPLIT"
+            assert (wanted in column.encodings) == (not is_text(kind)), (path.name, column.path_in_schema)
             assert not pa.types.is_dictionary(kind) or "RLE_DICTIONARY" in column.encodings
             assert not pa.types.is_decimal(kind) or column.physical_type == "INT64"
     database = duckdb.connect()
@@ -243,6 +244,9 @@ def test_parquet_is_encoded_as_its_readers_need_it(day, book, tmp_path):
         files = str(out / f"{name}.parquet")
         frame = polars.read_parquet(files)
         assert database.execute(f"select count(*) from '{files}'").fetchall() == [(frame.height,)]
+        if "margin_amount" in frame.columns:
+            sums = database.execute(f"select sum(margin_amount) from '{files}'").fetchall()
+            assert sums == [(frame["margin_amount"].sum(),)]
         for column, kind in frame.schema.items():
             if kind == polars.Decimal(18, 6):
                 found = database.execute(f"select sum({column}), typeof(any_value({column})) from '{files}'").fetchall()

@@ -226,7 +226,7 @@ struct AdmitArrays {
     uint8_t* added;
     SeenRecord** firsts;
     Verdict* verdicts;
-    int64_t* first_ordinals;  // -1: not in this run
+    int64_t* first_ordinals;  // of those that are not fresh; -1: not in this run
 };
 
 // The arrays of one call, kept for the next.
@@ -278,10 +278,12 @@ inline AdmitStatus admit_records(SeenSet& set, const AdmitTask& task, const Admi
         return AdmitStatus::memory;
     for (int64_t i = 0; i < task.records; ++i) {
         const bool known = arrays.skip[i];
+        if (!known && arrays.added[i]) {  // nearly all: their slots are cold again, and nobody asks for them
+            arrays.verdicts[i] = Verdict::fresh;
+            continue;
+        }
         const int32_t first_check = known ? task.history_checks[task.first[i]] : arrays.firsts[i]->check;
-        const bool fresh = !known && arrays.added[i];
-        arrays.verdicts[i] = fresh ? Verdict::fresh
-                                   : first_check == arrays.checks[i] ? Verdict::retransmission : Verdict::conflict;
+        arrays.verdicts[i] = first_check == arrays.checks[i] ? Verdict::retransmission : Verdict::conflict;
         arrays.first_ordinals[i] = known ? -1 : int64_t{arrays.firsts[i]->ordinal};
     }
     return AdmitStatus::ok;

@@ -145,8 +145,10 @@ class SlotTable {
     }
 
     bool set_capacity(uint64_t entries) {
-        auto* fresh = static_cast<uint32_t*>(std::calloc(entries, 4));
+        // Not calloc: its pages would be mapped when an entry is read and again when it is written.
+        auto* fresh = static_cast<uint32_t*>(std::malloc(entries * 4));
         if (!fresh) return false;
+        std::memset(fresh, 0, entries * 4);
         std::free(index_);
         index_ = fresh;
         capacity_ = static_cast<uint32_t>(entries);

@@ -8,7 +8,8 @@ Conventions
   group goes to its part's writer when it is full, is hashed and written there; two parts are written at once, and at
   most `ROW_GROUPS_WAITING` row groups wait for them.
 - Statistics stand where a reader can skip by them: for columns in whose order the rows come.
-- Numbers and instants are byte-stream split, decimals stored as INT64; codes and repetitive text a dictionary.
+- Numbers and instants are byte-stream split (margins delta-packed), decimals stored as INT64; codes and repetitive text
+  a dictionary.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ ROW_GROUPS_WAITING = 4
 # Row groups can be skipped by these only: rows come in their order, or nearly. Elsewhere a row group spans nearly all
 # values, and statistics would cost a third of the writer's time (measured: 480 against 315 ns a row of 19 columns).
 ORDERED = frozenset(["source_id", "record_no", "start_time", "cycle", "host_cycle", "account_id", "day"])
+# Split into bytes, numbers around zero alternate between all ones and all zeros: 34 against 20 ns a row, and larger.
+SIGNED = frozenset(["margin_amount"])
 LOW_CARDINALITY = frozenset(["apn", "serving_network", "node_id", "field", "location"])
 
 
@@ -58,7 +61,7 @@ def encodings(table_schema: pa.Schema) -> dict[str, Any]:
         if pa.types.is_dictionary(kind) or field.name in LOW_CARDINALITY:
             dictionary.append(field.name)
         elif _is_number(kind):
-            split[field.name] = "BYTE_STREAM_SPLIT"
+            split[field.name] = "DELTA_BINARY_PACKED" if field.name in SIGNED else "BYTE_STREAM_SPLIT"
     return {
         "compression": "zstd",
         "compression_level": 1,
