@@ -15,6 +15,7 @@ from typing import Any
 from mediation.errors import SourceRefused
 
 READ_BYTES = 256 << 10
+FIRST_STEP_BYTES = 1 << 10
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 ZSTD_SKIPPABLE = b"\x2a\x4d\x18"  # after a byte 0x50 to 0x5f
@@ -36,12 +37,17 @@ def _damaged(detail: str) -> SourceRefused:
 
 
 class GzipStream:
-    """Concatenated gzip members (RFC 1952) as one stream."""
+    """Concatenated gzip members (RFC 1952) as one stream.
+
+    A member is given little at first and then ever more: what follows its end comes back as a copy, which for a
+    thousand small members would be all of the input a thousand times.
+    """
 
     def __init__(self, read, max_members: int):
         self._read, self._max_members = read, max_members
-        self._input = b""
+        self._input, self._at = b"", 0
         self._member: Any = None
+        self._step = FIRST_STEP_BYTES
         self.members = 0
 
     def read_into(self, view) -> int:
@@ -49,45 +55,48 @@ class GzipStream:
         from isal import igzip_lib, isal_zlib
 
         while self._member is not None or self._open(isal_zlib):
-            drained = not self._input  # what is inside may still come out; only then more input is needed
+            piece = self._input[self._at : self._at + self._step]
             try:
-                out = self._member.decompress(self._input, len(view))
+                out = self._member.decompress(piece, len(view))
             except igzip_lib.IsalError as e:  # type: ignore[misc]  # its stub declares an instance
                 raise _damaged(f"gzip member {self.members}: {e}") from None
+            rest = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
+            self._at += len(piece) - len(rest)
             if self._member.eof:
-                self._input, self._member = self._member.unused_data, None
-            else:
-                self._input = self._member.unconsumed_tail
+                self._member = None
+            elif not rest:
+                self._step = min(2 * self._step, READ_BYTES)
             if out:
                 view[: len(out)] = out
                 return len(out)
-            if self._member is not None and drained:
-                self._input = self._read(READ_BYTES)
-                if not self._input:
-                    raise _damaged(f"gzip member {self.members} is cut short")
+            # Without a piece nothing was inside either; only then more input is needed.
+            if self._member is not None and not piece and not self._more():
+                raise _damaged(f"gzip member {self.members} is cut short")
         return 0
+
+    def _more(self) -> bool:
+        more = self._read(READ_BYTES)
+        self._input, self._at = self._input[self._at :] + more, 0
+        return bool(more)
 
     def _open(self, isal_zlib) -> bool:
         """Begin the next member; False at the end of the file."""
-        while len(self._input) < 2:
-            more = self._read(READ_BYTES)
-            if not more:
-                break
-            self._input += more
-        if self._input[:2] != GZIP_MAGIC:
+        while len(self._input) - self._at < len(GZIP_MAGIC) and self._more():
+            pass
+        if not self._input.startswith(GZIP_MAGIC, self._at):
             self._only_padding()
             return False
         self.members += 1
         if self.members > self._max_members:
             raise SourceRefused("too_many_members")
-        self._member = isal_zlib.decompressobj(wbits=GZIP_WBITS)
+        self._member, self._step = isal_zlib.decompressobj(wbits=GZIP_WBITS), FIRST_STEP_BYTES
         return True
 
     def _only_padding(self) -> None:
-        while self._input:
-            if self._input.strip(b"\0"):
+        while self._at < len(self._input):
+            if self._input[self._at :].strip(b"\0"):
                 raise _damaged("bytes follow the last gzip member")
-            self._input = self._read(READ_BYTES)
+            self._input, self._at = self._read(READ_BYTES), 0
 
 
 class ZstdStream:

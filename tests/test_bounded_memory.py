@@ -1,0 +1,61 @@
+"""Memory is a few texts, whatever a file holds: families many times the memory that is left to their decoder.
+
+A decoder that kept a byte for each byte of a family would need more than the limit leaves it; that the limit bites is
+shown on one that keeps what it decodes.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.malformed.frugal import ALLOWED_BYTES
+from tests.malformed.growing import GROWING
+
+OUTCOMES = {"closed", "header_missing", "trailer_missing", "record_count_mismatch", "damaged_compression"}
+BYTES, SLOW_BYTES = 2 * ALLOWED_BYTES, 2 << 20
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Child:
+    """A decoder under the limit; answers for one family after the other."""
+
+    def __init__(self, folder, *options):
+        self.path = folder / "x.txt"
+        command = [sys.executable, "-m", "tests.malformed.frugal", str(folder), *options]
+        self.process = subprocess.Popen(command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self.process.stdout.readline() == "ready\n"
+
+    def outcome(self, number) -> str:
+        case = GROWING[number]
+        self.path.write_bytes(case.make(SLOW_BYTES if case.slow else BYTES))
+        self.process.stdin.write(f"{number}\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().strip()
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+        self.path.unlink()
+
+
+@pytest.fixture(scope="module")
+def child(tmp_path_factory):
+    child = Child(tmp_path_factory.mktemp("frugal"))
+    yield child
+    child.close()
+
+
+@pytest.mark.parametrize("number", range(len(GROWING)), ids=[case.name.replace(" ", "_") for case in GROWING])
+def test_memory_does_not_follow_the_size(child, number):
+    assert child.outcome(number) in OUTCOMES
+
+
+def test_the_limit_bites(tmp_path):
+    child = Child(tmp_path, "keep")
+    number = next(n for n, case in enumerate(GROWING) if case.name == "no trailer")
+    assert child.outcome(number) == "no memory"
+    child.close()
