@@ -190,7 +190,7 @@ inline void pack_column(RuleTile& tile, const HashedColumn& column, bool tagged,
         case Kind::i16: return pack_integers<int16_t>(tile, column, tagged, place);
         case Kind::i32:
         case Kind::date32: return pack_integers<int32_t>(tile, column, tagged, place);
-        case Kind::decimal128: return pack_integers<__int128>(tile, column, tagged, place);
+        case Kind::decimal128: return pack_integers<Decimal128>(tile, column, tagged, place);
         default: return pack_integers<int64_t>(tile, column, tagged, place);
     }
 }
@@ -270,7 +270,7 @@ inline void sum_column(RuleTile& tile, const HashedColumn& column, const int32_t
         case Kind::i16: return sum_integers<int16_t>(tile, column, rows);
         case Kind::i32:
         case Kind::date32: return sum_integers<int32_t>(tile, column, rows);
-        case Kind::decimal128: return sum_integers<__int128>(tile, column, rows);
+        case Kind::decimal128: return sum_integers<Decimal128>(tile, column, rows);
         default: return sum_integers<int64_t>(tile, column, rows);
     }
 }

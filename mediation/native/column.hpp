@@ -41,6 +41,14 @@ struct Dictionary {
     }
 };
 
+// A decimal128 value of a column that came from elsewhere: Arrow promises 8-byte alignment, an __int128 needs 16.
+struct Decimal128 {
+    uint64_t low;
+    int64_t high;
+
+    operator __int128() const { return static_cast<__int128>(static_cast<unsigned __int128>(high) << 64 | low); }
+};
+
 struct ColumnView {
     Kind kind = Kind::i64;
     int64_t length = 0;
@@ -57,7 +65,7 @@ struct ColumnView {
     const int16_t* i16() const { return as<int16_t>(); }
     const int32_t* i32() const { return as<int32_t>(); }
     const int64_t* i64() const { return as<int64_t>(); }
-    const __int128* i128() const { return as<__int128>(); }
+    const Decimal128* i128() const { return as<Decimal128>(); }
 
     bool present() const { return data != nullptr || offsets != nullptr; }  // false: there is no such column
     bool valid(int64_t i) const {
