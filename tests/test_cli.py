@@ -174,7 +174,14 @@ def spoken_in(folder, day):
         *map(str, run_options(day, "out")),
         *sorted((day[0] / "in").iterdir()),
     ]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, cwd=folder, **pipes, preexec_fn=signals_as_at_login)
+
+
+def signals_as_at_login():
+    """Whatever runs the tests (nohup, a shell's background) may ignore signals, and a child inherits that."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
