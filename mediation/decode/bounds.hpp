@@ -66,8 +66,8 @@ MEDIATION_AVX512 inline __m512i every_fourth_row(const uint32_t* separators, con
     return _mm512_inserti32x4(rows, _mm_loadu_si128(at(12)), 3);
 }
 
-// All fields of a block: sixteen rows of four separators become four columns of sixteen, in a quarter of the time that
-// a field after the other takes.
+// All fields of a block: sixteen rows of four separators become four columns of sixteen, in less than half the time
+// that a field after the other takes.
 MEDIATION_AVX512_TARGET inline void locate_avx512(const uint32_t* separators, const uint32_t* first, uint32_t fields,
                                                   uint32_t count, uint32_t* const* begins,
                                                   uint32_t* const* ends) noexcept {
