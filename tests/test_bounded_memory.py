@@ -6,6 +6,7 @@ shown on one that keeps what it decodes.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ from tests.malformed.frugal import ALLOWED_BYTES
 from tests.malformed.growing import GROWING
 
 OUTCOMES = {"closed", "header_missing", "trailer_missing", "record_count_mismatch", "damaged_compression"}
+# More arenas are address space that threads have reserved and not used: memory beside the limit.
+ONE_ARENA = {"MALLOC_ARENA_MAX": "1"}
 BYTES, SLOW_BYTES = 2 * ALLOWED_BYTES, 2 << 20
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -26,7 +29,8 @@ class Child:
     def __init__(self, folder, *options):
         self.path = folder / "x.txt"
         command = [sys.executable, "-m", "tests.malformed.frugal", str(folder), *options]
-        self.process = subprocess.Popen(command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **ONE_ARENA}, **pipes)
         assert self.process.stdout.readline() == "ready\n"
 
     def outcome(self, number) -> str:

@@ -5,9 +5,8 @@
 Conventions
 -----------
 - A line in is a family's number, its file being FOLDER/x.txt; a line out is what came of it, or ``no memory``.
-- The limit is on the address space, so it is set when all modules and rule books are there. What is written before a
-  limit is set would be memory that a family may use; so the parent makes the files.
-- Each family has a process of its own, forked from one that is ready: none pays for what the one before left behind.
+- The limit is on the address space. What a process has freed stays there and would be memory beside the limit; so each
+  family has a process of its own, forked before any rule book was loaded, and its file is made elsewhere.
 - With `keep` everything decoded is kept, as a reader without bounds would do.
 """
 
@@ -32,33 +31,30 @@ def address_space_bytes() -> int:
     return pages * resource.getpagesize()
 
 
-def outcome_of(path: Path, feed, keep: list | None) -> str:
+def outcome_of(folder: Path, number: int, keep: list | None) -> str:
+    case, path, warm = GROWING[number], folder / "x.txt", folder / "warm.txt"
+    feed = feed_of(folder / f"book-{number}", case.fields, feed=case.feed, **case.layout)
+    warm.write_bytes(GOOD.raw)
+    pour(warm, feed, chunk_bytes=CHUNK_BYTES)
+    limit = address_space_bytes() + ALLOWED_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     try:
         return pour(path, feed, chunk_bytes=CHUNK_BYTES, keep=keep)
     except MemoryError:
-        if keep is not None:
-            keep.clear()
         return "no memory"
 
 
-def main(folder: Path, keep: list | None) -> None:
-    books = enumerate(GROWING)
-    feeds = [feed_of(folder / f"book-{n}", case.fields, feed=case.feed, **case.layout) for n, case in books]
-    path = folder / "x.txt"
-    path.write_bytes(GOOD.raw)
-    for feed in feeds:
-        pour(path, feed, chunk_bytes=CHUNK_BYTES)
-    limit = address_space_bytes() + ALLOWED_BYTES
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+def main(folder: Path, *options: str) -> None:
     print("ready", flush=True)
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
-            print(outcome_of(path, feeds[int(line)], keep), flush=True)
+            keep: list | None = [] if "keep" in options else None
+            print(outcome_of(folder, int(line), keep), flush=True)
             os._exit(0)
         if os.waitpid(child, 0)[1] != 0:
             print("died", flush=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), [] if sys.argv[2:] == ["keep"] else None)
+    main(Path(sys.argv[1]), *sys.argv[2:])
