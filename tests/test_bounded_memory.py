@@ -6,6 +6,7 @@ shown on one that keeps what it decodes.
 
 from __future__ import annotations
 
+import gzip
 import os
 import subprocess
 import sys
@@ -63,3 +64,33 @@ def test_the_limit_bites(tmp_path):
     number = next(n for n, case in enumerate(GROWING) if case.name == "no trailer")
     assert child.outcome(number) == "no memory"
     child.close()
+
+
+HELD = """
+import resource, sys
+from pathlib import Path
+import mediation
+from mediation.decode.source import Source
+from mediation.pipeline.spool import Spool
+from tests.decode_book import feed_of
+from tests.malformed.growing import RATIO, TEXT
+Spool.__init__.__defaults__ = (0,)
+Source.__init__.__kwdefaults__["chunk_bytes"] = 1 << 18
+folder = Path(sys.argv[1])
+book = feed_of(folder / "book", TEXT, feed={"zone": "Asia/Shanghai", **RATIO}).book
+rejected = sum(batch.rejects.num_rows for batch in mediation.stream([folder / "x.txt.gz"], book, threads=2))
+print(rejected, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+def test_rejects_of_a_held_file_wait_on_disk(tmp_path):
+    """A reject of two bytes takes some fifty: a held file of them must not wait in memory."""
+    peaks = []
+    for size in (1 << 20, 8 << 20):
+        (tmp_path / "x.txt.gz").write_bytes(gzip.compress(b"x\n" * (size // 2), 1))
+        command = [sys.executable, "-c", HELD, str(tmp_path)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        rejected, peak = map(int, done.stdout.split())
+        assert rejected == size // 2
+        peaks.append(peak)
+    assert peaks[1] - peaks[0] < 60 << 20, peaks

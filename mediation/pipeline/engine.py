@@ -52,8 +52,13 @@ class SourceState:
         self.records = 0
         self.sums: list[int] = []
         self.unreadable: list[int] = []
-        self.spool = Spool()
-        self.aside: list[tuple] = []  # of a held source: usage bytes and rejects of each batch
+        self.spool, self.rejects = Spool(), Spool()  # of a held source
+        self.reject_bytes: list[int] = []  # of each of its batches
+
+    def close(self) -> None:
+        """Let go of what is held."""
+        self.spool.close()
+        self.rejects.close()
 
 
 class Ticket(NamedTuple):
@@ -70,10 +75,10 @@ class Job(NamedTuple):
 
     number: int
     state: SourceState
-    usage: Batch | None  # None: kept in the source's spool
+    usage: Batch | None  # None: kept in the source's spools, as are prints and rejects
     prints: Batch | None
     kept: int
-    rejects: Batch
+    rejects: Batch | None
     reject_bytes: int
     fresh: Batch | None  # None: all
     duplicates: Batch | None
@@ -177,7 +182,7 @@ class Engine:
             thread.join()
         self._tickets.close()
         for state in self.states:
-            state.spool.close()
+            state.close()
 
     def _start(self) -> None:
         self._working = self.threads
@@ -207,8 +212,10 @@ class Engine:
         if job.usage is not None:
             return self.finish(self, job)
         usage, prints = job.state.spool.get(job.kept)
-        result = self.finish(self, job._replace(usage=usage, prints=prints))
+        rejects, _ = job.state.rejects.get(job.kept)
+        result = self.finish(self, job._replace(usage=usage, prints=prints, rejects=rejects))
         job.state.spool.forget(job.kept)
+        job.state.rejects.forget(job.kept)
         return result
 
     def _deliver(self, number: int, result: Any) -> None:
@@ -301,14 +308,14 @@ class Engine:
         state.records += decoded.records
         self.records_done += decoded.records
         _count(state, decoded)
-        rejects = decoded.rejects, decoded.reject_bytes
         if state.held:
             state.spool.add(decoded.usage, prints)
-            state.aside.append(rejects)
+            state.rejects.add(decoded.rejects, None)
+            state.reject_bytes.append(decoded.reject_bytes)
             return []
         if not state.admitted:
             self._enter(state)
-        return [self._job(state, decoded.usage, prints, -1, rejects)]
+        return [self._job(state, decoded.usage, prints, -1, (decoded.rejects, decoded.reject_bytes))]
 
     def _enter(self, state: SourceState) -> None:
         state.admitted = True
@@ -344,9 +351,8 @@ class Engine:
         jobs = []
         if len(state.spool):
             self._enter(state)
-            for kept, rejects in enumerate(state.aside):
-                jobs.append(self._job(state, *state.spool.get(kept), kept, rejects))
-        state.aside = []
+            for kept, reject_bytes in enumerate(state.reject_bytes):
+                jobs.append(self._job(state, *state.spool.get(kept), kept, (None, reject_bytes)))
         self._accepted_records += state.records
         return jobs
 
@@ -354,8 +360,7 @@ class Engine:
         if state.admitted:
             kind = TemporaryError if refusal.code in TEMPORARY else BadDataError
             raise kind(f"{state.audit.name}: {refusal}; rows of it had entered: nothing was published") from refusal
-        state.spool.close()
-        state.aside = []
+        state.close()
         if state.audit.content_hash is None:
             state.audit.content_hash = file_hash(state.listed.path, most_bytes(self.book, state.listed.feed))
         state.audit.refuse(refusal.code, refusal.detail)

@@ -16,12 +16,12 @@ import pyarrow as pa
 
 from mediation.native._column import Batch
 
-MEMORY_BYTES = 256 << 20
+MEMORY_BYTES = 128 << 20  # a file has two: its usage with fingerprints, and its rejects
 PRINTS = ("fingerprint", "payload_check")
 
 
 class Spool:
-    """What a held file has been decoded to.
+    """What a held file has been decoded to: its usage with fingerprints, or its rejects.
 
     Parameters
     ----------
@@ -36,6 +36,7 @@ class Spool:
         self._writer: Any = None
         self._reader: Any = None
         self._written = 0
+        self._wanted = 0  # batches not forgotten
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -47,7 +48,8 @@ class Spool:
         return self._written
 
     def add(self, usage: Batch, prints: Batch | None) -> None:
-        """Keep a batch of usage and its fingerprints, where it has any."""
+        """Keep a batch and its fingerprints, where it has any."""
+        self._wanted += 1
         batch = pa.record_batch(usage)
         size = batch.get_total_buffer_size()
         if size <= self._left:
@@ -64,7 +66,7 @@ class Spool:
         self._written += 1
 
     def get(self, number: int) -> tuple[Batch, Batch | None]:
-        """A batch that was kept: usage and fingerprints. Nothing may be added afterwards."""
+        """A batch that was kept, and its fingerprints. Nothing may be added afterwards."""
         kept = self._kept[number]
         if isinstance(kept, tuple):
             return kept
@@ -80,7 +82,8 @@ class Spool:
         """Let go of a batch; the last one closes the file."""
         with self._lock:
             self._kept[number] = -1
-            if all(kept == -1 for kept in self._kept):
+            self._wanted -= 1
+            if self._wanted == 0:
                 self._close()
 
     def close(self) -> None:
