@@ -25,6 +25,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,11 @@ ROW_GROUPS_WAITING = 4
 ORDERED = frozenset(["source_id", "record_no", "start_time", "cycle", "host_cycle", "account_id", "day"])
 # Split into bytes, numbers around zero alternate between all ones and all zeros: 34 against 20 ns a row, and larger.
 SIGNED = frozenset(["margin_amount"])
+# A column of a row group is one page of at most 1 MiB: in pages of 20,000 rows, where that is the default, compressing
+# costs a tenth more time and 6 % more bytes.
+WHOLE_PAGES = (
+    {"max_rows_per_page": digest.BLOCK_ROWS} if "max_rows_per_page" in signature(pq.write_table).parameters else {}
+)
 LOW_CARDINALITY = frozenset(["apn", "serving_network", "node_id", "field", "location"])
 
 
@@ -69,6 +75,7 @@ def encodings(table_schema: pa.Schema) -> dict[str, Any]:
         "column_encoding": split or None,
         "store_decimal_as_integer": True,
         "write_statistics": [field.name for field in table_schema if field.name in ORDERED],
+        **WHOLE_PAGES,
     }
 
 
