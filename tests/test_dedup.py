@@ -6,6 +6,7 @@ import datetime as dt
 import itertools
 from types import SimpleNamespace
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -262,8 +263,8 @@ def test_verdicts_are_those_of_the_naive_twin_in_every_chunking(pool, picks, cut
     records = [[{**item, "duration_s": pick % 3} for item in pool[pick]] for pick in picks]
     wanted = naive_rows(records)
     plan = compile_keys(book_of())
-    for expected, collide in ((0, False), (500, False), (0, True)):
-        admission = Admission(expected, all_collide=collide)
+    for collide in (False, True):
+        admission = Admission(all_collide=collide)
         assert kernel_rows(admission, plan, records, cuts) == wanted
         assert len(admission) == len({found for found, _ in naive_prints(records)})
 
@@ -352,22 +353,46 @@ def test_faults_are_named():
         compile_keys(book)
 
 
-def test_memory_per_key_is_within_the_contract():
-    import numpy as np
+def prints_batch(fingerprints, checks):
+    column = pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(16), len(checks), [None, pa.py_buffer(fingerprints.tobytes())]
+    )
+    return Batch.of(pa.record_batch({"fingerprint": column, "payload_check": pa.array(checks)}))
 
-    keys = np.random.default_rng(1)
-    admission = Admission()
-    for number in range(12):
-        count = 1 << 16
-        prints = pa.record_batch(
-            {
-                "fingerprint": pa.FixedSizeBinaryArray.from_buffers(
-                    pa.binary(16), count, [None, pa.py_buffer(keys.bytes(count * 16))]
-                ),
-                "payload_check": pa.array(np.zeros(count, np.int32)),
-            }
+
+@pytest.mark.parametrize(("collide", "batches", "size"), [(False, 6, 1 << 16), (True, 6, 2000)])
+def test_the_set_is_exact_while_it_grows(collide, batches, size):
+    """Against a dictionary: a third repeats other keys. Where all collide, every key is in the same part."""
+    random = np.random.default_rng(7)
+    admission, seen = Admission(all_collide=collide), {}
+    for number in range(batches):
+        keys = random.integers(0, batches * size, size).astype(np.uint64)
+        low = np.zeros(size, np.uint64) if collide else keys * np.uint64(0x9E3779B97F4A7C15)
+        prints = np.stack([low, keys * np.uint64(0xD1B54A32D192ED03)], axis=1)
+        checks = random.integers(0, 2, size).astype(np.int32)
+        records = list(zip(keys.tolist(), checks.tolist(), range(number * size, (number + 1) * size), strict=True))
+        wanted = [verdict for verdict in naive.admit(records, seen) if verdict[0]]
+        usage = Batch.of(pa.record_batch({"record_no": np.arange(size)}))
+        fresh, duplicates = (
+            pa.record_batch(part) for part in admission.admit(prints_batch(prints, checks), usage, number * size)
         )
-        usage = Batch.of(pa.record_batch({"record_no": np.arange(count)}))
-        fresh, _ = admission.admit(Batch.of(prints), usage, number * count)
-        assert fresh.num_rows == count
-    assert admission.nbytes / len(admission) <= 33  # at 10 M keys below 32
+        verdicts = duplicates["verdict"].to_pylist()
+        assert list(zip(verdicts, duplicates["first_ordinal"].to_pylist(), strict=True)) == wanted
+        rows = [*fresh["row"].to_pylist(), *duplicates["row"].to_pylist()]
+        assert sorted(rows) == list(range(size))
+        assert len(admission) == len(seen)
+    every = prints_batch(prints, checks)
+    assert pa.record_batch(admission.probe(every))["payload_check"].to_pylist() == [
+        seen[key][0] for key in keys.tolist()
+    ]
+
+
+def test_memory_per_key_is_within_the_contract():
+    random, size = np.random.default_rng(1), 1 << 16
+    admission = Admission()
+    usage = Batch.of(pa.record_batch({"record_no": np.arange(size)}))
+    for number in range(24):
+        prints = prints_batch(random.integers(0, 2**64, (size, 2), np.uint64), np.zeros(size, np.int32))
+        fresh, _ = admission.admit(prints, usage, number * size)
+        assert fresh.num_rows == size
+        assert number < 12 or admission.nbytes / len(admission) <= 32

@@ -73,7 +73,7 @@ def test_decode_keeps_and_rejects_what_the_truth_says(made):
 
 def test_duplicates_and_suspended_records_are_those_of_the_truth(made):
     out, book, expected, truth = made
-    keys, prices, admission = dedup.compile_keys(book), rate.compile_rates(book), dedup.Admission(2 * RECORDS)
+    keys, prices, admission = dedup.compile_keys(book), rate.compile_rates(book), dedup.Admission()
     base, bases = 0, {}
     counted = {"duplicate": 0, "suspended": 0, "rated": 0}
     for name in in_source_order(book, truth):

@@ -71,34 +71,26 @@ cdef extern from "dedup/fingerprint.hpp" namespace "mediation" nogil:
 
 
 cdef extern from "dedup/set.hpp" namespace "mediation" nogil:
-    cdef cppclass SeenRecord:
-        Fingerprint fingerprint
-        int32_t check
-        uint32_t ordinal
-
     cdef cppclass SeenSet:
         SeenSet(cbool all_collide) except +
-        cbool expect(uint64_t keys)
+        void probe(const ColumnView& fingerprints, ColumnOut* checks) const
+        void list(Fingerprint* fingerprints, int32_t* checks, int64_t* ordinals) const
         int64_t size() const
         int64_t nbytes() const
 
+    cdef cppclass Repeats:
+        uint8_t* repeated
+
+
+cdef extern from "dedup/admit.hpp" namespace "mediation" nogil:
     cdef enum class AdmitStatus(int32_t):
         ok
         memory
         ordinals
 
-    cdef enum class Verdict(int16_t):
-        fresh
-        retransmission
-        conflict
-
-    cdef cppclass AdmitScratch:
-        uint32_t* starts
-        int32_t* order
-
     cdef cppclass AdmitTask:
-        const Fingerprint* row_fingerprints
-        const int32_t* row_checks
+        const Fingerprint* fingerprints
+        const int32_t* checks
         const int64_t* record_nos
         const int32_t* first
         int64_t records
@@ -107,34 +99,23 @@ cdef extern from "dedup/set.hpp" namespace "mediation" nogil:
         const int32_t* history_checks
 
     cdef cppclass AdmitArrays:
-        Fingerprint* fingerprints
-        int32_t* checks
-        uint32_t* ordinals
-        uint8_t* skip
-        uint8_t* added
-        SeenRecord** firsts
-        Verdict* verdicts
-        int64_t* first_ordinals
+        Repeats repeats
 
     cdef cppclass AdmitBuffers:
         vector[int32_t] first
         vector[uint8_t] in_history
         void hold(int64_t rows) except +
         AdmitArrays arrays()
-        AdmitScratch scratch()
 
-    cdef cppclass Counts:
-        int64_t fresh
-        int64_t duplicate
+    cdef cppclass RepeatRows:
+        int32_t* rows
+        int16_t* verdicts
+        ColumnOut* first_ordinals
 
-    AdmitStatus admit_records(SeenSet& seen, const AdmitTask& task, const AdmitScratch& scratch,
-                              const AdmitArrays& arrays)
-    Counts count_rows(const AdmitTask& task, const Verdict* verdicts)
-    void write_rows(const AdmitTask& task, const AdmitArrays& arrays, int32_t* fresh, int32_t* rows, int16_t* verdicts,
-                    ColumnOut* first_ordinals)
+    AdmitStatus admit_records(SeenSet& seen, const AdmitTask& task, const AdmitArrays& arrays)
+    int64_t count_repeats(const AdmitTask& task, const uint8_t* repeated)
+    void write_rows(const AdmitTask& task, const Repeats& repeats, int32_t* fresh, const RepeatRows& out)
     void mark_known(const ColumnView& history_checks, uint8_t* in_history)
-    void probe(const SeenSet& seen, const ColumnView& fingerprints, ColumnOut* checks)
-    void list_entries(const SeenSet& seen, Fingerprint* fingerprints, int32_t* checks, int64_t* ordinals)
 
 
 cdef class KeyPlan:

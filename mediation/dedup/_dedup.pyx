@@ -2,7 +2,7 @@
 
 Conventions
 -----------
-- Batches in, batches out; every loop over rows is in `fingerprint.hpp` and `set.hpp`, without the GIL.
+- Batches in, batches out; every loop over rows is in `fingerprint.hpp`, `admit.hpp` and `set.hpp`, without the GIL.
 - A batch's records are whole: its first row has item_no 0.
 """
 
@@ -191,8 +191,6 @@ cdef class Admission:
 
     Parameters
     ----------
-    expected_records : int
-        A hint: memory for so many is taken at once. 0 lets it grow.
     history : History, optional
         What earlier runs have accepted.
     all_collide : bool
@@ -203,11 +201,9 @@ cdef class Admission:
     cdef AdmitBuffers buffers
     cdef readonly object history
 
-    def __cinit__(self, int64_t expected_records=0, history=None, *, bint all_collide=False):
+    def __cinit__(self, history=None, *, bint all_collide=False):
         self.seen.reset(new SeenSet(all_collide))
         self.history = history
-        if not self.seen.get().expect(max(expected_records, 0)):
-            raise MemoryError
 
     def __len__(self):
         return self.seen.get().size()
@@ -246,8 +242,8 @@ cdef class Admission:
         if fingerprints.num_rows != rows:
             raise ValueError(f"{fingerprints.num_rows} fingerprints for {rows} rows")
         self.buffers.hold(rows)
-        task.row_fingerprints = <const Fingerprint*> keys.data + keys.offset
-        task.row_checks = checks.i32()
+        task.fingerprints = <const Fingerprint*> keys.data + keys.offset
+        task.checks = checks.i32()
         task.record_nos = record_no.i64()
         task.first = self.buffers.first.data()
         task.records = find_records(item_no, rows, self.buffers.first.data())
@@ -264,12 +260,12 @@ cdef class Admission:
             task.history_checks = known.i32()
         arrays = self.buffers.arrays()
         with nogil:
-            status = admit_records(self.seen.get()[0], task, self.buffers.scratch(), arrays)
+            status = admit_records(self.seen.get()[0], task, arrays)
         if status == AdmitStatus.ordinals:
             raise OverflowError("a run holds at most 2**32 records: split it")
         if status == AdmitStatus.memory:
             raise MemoryError
-        return written(task, arrays)
+        return written(task, arrays.repeats, rows)
 
     def probe(self, Batch fingerprints):
         """The payload check of every fingerprint that was admitted, null for the others: an Admission is a History."""
@@ -279,7 +275,7 @@ cdef class Admission:
         builder.add("payload_check", Kind.i32, True)
         checks = builder.out(0)
         with nogil:
-            probe(self.seen.get()[0], keys, checks)
+            self.seen.get().probe(keys, checks)
         return builder.finish(fingerprints.num_rows)
 
     def entries(self):
@@ -293,21 +289,22 @@ cdef class Admission:
         cdef int32_t* checks = builder.out(1).i32()
         cdef int64_t* ordinals = builder.out(2).i64()
         with nogil:
-            list_entries(self.seen.get()[0], keys, checks, ordinals)
+            self.seen.get().list(keys, checks, ordinals)
         return builder.finish(count)
 
 
-cdef written(const AdmitTask& task, const AdmitArrays& arrays):
-    cdef Counts counts = count_rows(task, arrays.verdicts)
-    cdef Builder fresh = Builder(counts.fresh), duplicates = Builder(counts.duplicate)
+cdef written(const AdmitTask& task, const Repeats& repeats, int64_t rows):
+    cdef int64_t repeated = count_repeats(task, repeats.repeated)
+    cdef Builder fresh = Builder(rows - repeated), duplicates = Builder(repeated)
+    cdef RepeatRows out
     fresh.add("row", Kind.i32)
     duplicates.add("row", Kind.i32)
     duplicates.add("verdict", Kind.code, False, VERDICTS)
     duplicates.add("first_ordinal", Kind.i64, True)
+    out.rows = duplicates.out(0).i32()
+    out.verdicts = duplicates.out(1).i16()
+    out.first_ordinals = duplicates.out(2)
     cdef int32_t* fresh_rows = fresh.out(0).i32()
-    cdef int32_t* rows = duplicates.out(0).i32()
-    cdef int16_t* verdicts = duplicates.out(1).i16()
-    cdef ColumnOut* first_ordinals = duplicates.out(2)
     with nogil:
-        write_rows(task, arrays, fresh_rows, rows, verdicts, first_ordinals)
-    return fresh.finish(counts.fresh), duplicates.finish(counts.duplicate)
+        write_rows(task, repeats, fresh_rows, out)
+    return fresh.finish(rows - repeated), duplicates.finish(repeated)

@@ -146,7 +146,7 @@ def deduplicate(usage, book, history: History | None = None):
     starts_record = table["item_no"].to_numpy() == 0
     ordinals = np.cumsum(starts_record) - 1
     record_rows = np.flatnonzero(starts_record)
-    plan, admission = compile_keys(book), Admission(len(record_rows), history)
+    plan, admission = compile_keys(book), Admission(history)
     cuts = [*record_rows[::ROWS_PER_BATCH].tolist(), table.num_rows]
     kept, repeated = [np.empty(0, np.int64)], []
     for begin, end in itertools.pairwise(cuts):

@@ -30,8 +30,6 @@ from mediation.pipeline.audit import SourceAudit
 from mediation.pipeline.catalogue import Listed, file_hash, most_bytes
 from mediation.pipeline.spool import Spool
 
-BYTES_PER_RECORD = 160  # a guess that sizes the set of fingerprints
-MOST_EXPECTED_RECORDS = 100_000_000
 TEMPORARY = frozenset(["changed_while_read", "unreadable"])
 
 
@@ -136,8 +134,7 @@ class Engine:
         self.keys = self.admission = None
         if through != "decode":
             self.keys = dedup.compile_keys(book)
-            expected = sum(entry.file_bytes for entry in listed) // BYTES_PER_RECORD
-            self.admission = dedup.Admission(min(expected, MOST_EXPECTED_RECORDS))
+            self.admission = dedup.Admission()
         self._tickets = self._read(listed)
         self._reader = threading.Lock()
         self._changed = threading.Condition()

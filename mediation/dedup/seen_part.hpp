@@ -1,0 +1,256 @@
+// One part of the exact set: records in order of arrival, found through an index that grows without reading them.
+//
+// Conventions
+// - Records lie densely, 24 bytes each, and never move. An index entry has 4 bytes: a key costs about 31 in all, also
+//   while the set grows, since parts begin with different widths and so double at different times.
+// - The index is 2^level segments of `width` buckets. A bucket is one cache line: 16 entries, front first.
+//   A key's hash times `width` gives its bucket and, as fraction, its 32-bit print. The print's bits from kLeastBits
+//   up, as many as there are levels, choose the segment: bucket and segment are the key's home.
+// - An entry is the print with its lowest kLeastBits + level bits replaced by the number of the record, from 1, and by
+//   one bit that says that the entry stands after its home, which was full. 0 is empty.
+// - Doubling gives every segment a partner: the lowest bit of the print in an entry says to which of the two it
+//   belongs, and then is free for larger numbers. Only for entries that stand after their home is the record read.
+// - Nothing is ever removed. `reserve` allocates; nothing else does. Two keys are equal when all 128 bits are.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+#include "dedup/siphash.hpp"
+#include "native/arena.hpp"
+
+namespace mediation {
+
+struct SeenRecord {
+    Fingerprint fingerprint;
+    int32_t check;
+    uint32_t ordinal;
+};
+static_assert(sizeof(SeenRecord) == 24, "memory per key is part of the contract");
+
+inline constexpr uint32_t kBucketEntries = 16;
+
+struct alignas(64) Bucket {
+    uint32_t entries[kBucketEntries];
+};
+
+// Bit i of each: entry i is taken and agrees with `wanted` in the bits of `mask`; entry i is empty.
+struct BucketMatch {
+    uint32_t same, empty;
+};
+
+inline BucketMatch match_bucket_plainly(const Bucket& bucket, uint32_t wanted, uint32_t mask) {
+    BucketMatch match{0, 0};
+    for (uint32_t i = 0; i < kBucketEntries; ++i) {
+        const uint32_t entry = bucket.entries[i];
+        match.empty |= static_cast<uint32_t>(entry == 0) << i;
+        match.same |= static_cast<uint32_t>(entry != 0 && ((entry ^ wanted) & mask) == 0) << i;
+    }
+    return match;
+}
+
+#if defined(__SSE2__)
+inline BucketMatch match_bucket(const Bucket& bucket, uint32_t wanted, uint32_t mask) {
+    const __m128i zero = _mm_setzero_si128();
+    const __m128i kept = _mm_set1_epi32(static_cast<int>(mask));
+    const __m128i target = _mm_set1_epi32(static_cast<int>(wanted & mask));
+    __m128i empty[4], same[4];
+    for (int i = 0; i < 4; ++i) {
+        const __m128i entries = _mm_load_si128(reinterpret_cast<const __m128i*>(bucket.entries) + i);
+        empty[i] = _mm_cmpeq_epi32(entries, zero);
+        same[i] = _mm_cmpeq_epi32(_mm_and_si128(entries, kept), target);
+    }
+    const auto bits = [](const __m128i* lanes) {
+        return static_cast<uint32_t>(_mm_movemask_epi8(_mm_packs_epi16(_mm_packs_epi32(lanes[0], lanes[1]),
+                                                                       _mm_packs_epi32(lanes[2], lanes[3]))));
+    };
+    const uint32_t empty_bits = bits(empty);
+    return {bits(same) & ~empty_bits, empty_bits};
+}
+#else
+inline BucketMatch match_bucket(const Bucket& bucket, uint32_t wanted, uint32_t mask) {
+    return match_bucket_plainly(bucket, wanted, mask);
+}
+#endif
+
+// What the parts of a set have in common. The index is read at random, so it lies apart and as closely as can be.
+struct SeenMemory {
+    Arena records, index;
+    std::vector<uint32_t> strayed;  // scratch
+
+    int64_t nbytes() const {
+        return records.nbytes() + index.nbytes() + static_cast<int64_t>(strayed.capacity() * sizeof(uint32_t));
+    }
+};
+
+// `Keys::of` gives 32 bits of a key, and any function of the key is exact; `Keys::match` compares a bucket's entries.
+template <typename Keys>
+class SeenPart {
+  public:
+    // Part p of n begins with 16 x 2^(p / n) buckets.
+    void begin_with(int p, int n) {
+        width_ = static_cast<uint32_t>(kBucketEntries * std::exp2(static_cast<double>(p) / n));
+    }
+
+    uint32_t size() const { return size_; }
+    SeenRecord& at(uint32_t i) const { return chunks_[i / kChunk][i % kChunk]; }
+    int64_t nbytes() const {
+        return static_cast<int64_t>(sizeof *this + chunks_.capacity() * sizeof(void*) +
+                                    segments_.capacity() * sizeof(void*));
+    }
+
+    // Makes room for `more` records. False when memory or numbers are exhausted: nothing is lost.
+    [[nodiscard]] bool reserve(uint32_t more, SeenMemory& memory) {
+        const uint64_t count = uint64_t{size_} + more;
+        while (chunks_.size() * kChunk < count) {
+            auto* chunk = reinterpret_cast<SeenRecord*>(memory.records.take(kChunk * sizeof(SeenRecord)));
+            if (!chunk) return false;
+            chunks_.push_back(chunk);
+        }
+        while (count > room()) {
+            if (!(segments_.empty() ? add_segments(1, memory.index) : double_index(memory))) return false;
+        }
+        return true;
+    }
+
+    // Only after a reserve of 1 or more.
+    void prefetch(const Fingerprint& key) const { __builtin_prefetch(&home(place_of(key)), 1); }
+    // Two records a step: no line is left out.
+    void prefetch_room(uint32_t more) const {
+        for (uint32_t i = size_; i < size_ + more; i += 2) __builtin_prefetch(&at(i), 1);
+    }
+
+    // The record with this key, or null. Only after a reserve of 1 or more.
+    const SeenRecord* find(const Fingerprint& key) const {
+        Walk walk = start(place_of(key));
+        for (;; step(walk)) {
+            const BucketMatch match = Keys::match(*walk.bucket, walk.wanted, ~field_mask());
+            for (uint32_t same = match.same; same; same &= same - 1) {
+                const SeenRecord& record = of_entry(walk.bucket->entries[__builtin_ctz(same)]);
+                if (record.fingerprint == key) return &record;
+            }
+            if (match.empty) return nullptr;
+        }
+    }
+
+    // The record with this key, or null after adding `record`, whose key it is.
+    SeenRecord* find_or_append(const SeenRecord& record) {
+        Walk walk = start(place_of(record.fingerprint));
+        for (;; step(walk)) {
+            const BucketMatch match = Keys::match(*walk.bucket, walk.wanted, ~field_mask());
+            for (uint32_t same = match.same; same; same &= same - 1) {
+                SeenRecord& first = of_entry(walk.bucket->entries[__builtin_ctz(same)]);
+                if (first.fingerprint == record.fingerprint) return &first;
+            }
+            if (!match.empty) continue;
+            at(size_) = record;
+            walk.bucket->entries[__builtin_ctz(match.empty)] = walk.wanted | ++size_ << 1 | walk.away;
+            return nullptr;
+        }
+    }
+
+  private:
+    static constexpr uint32_t kChunk = 64;       // records allocated together
+    static constexpr uint32_t kLeastBits = 10;   // of the field: 2 x 16 x 31 fits
+    static constexpr uint64_t kLoadOver = 27, kLoadUnder = 32;  // entries that may be taken
+
+    struct Place {
+        uint32_t bucket, print;
+    };
+    struct Walk {
+        Bucket* bucket;
+        uint32_t wanted;           // the entry's bits above the field
+        uint32_t away;             // 0 at home
+        uint32_t segment, number;  // of the bucket
+    };
+
+    uint32_t level() const { return static_cast<uint32_t>(__builtin_ctz(static_cast<uint32_t>(segments_.size()))); }
+    uint64_t room() const { return segments_.size() * width_ * kBucketEntries * kLoadOver / kLoadUnder; }
+    uint32_t field_mask() const { return (static_cast<uint32_t>(segments_.size()) << kLeastBits) - 1; }
+    uint32_t segment_of(uint32_t print) const {
+        return print >> kLeastBits & (static_cast<uint32_t>(segments_.size()) - 1);
+    }
+    SeenRecord& of_entry(uint32_t entry) const { return at(((entry & field_mask()) >> 1) - 1); }
+
+    Place place_of(const Fingerprint& key) const {
+        const uint64_t scaled = uint64_t{Keys::of(key)} * width_;
+        return {static_cast<uint32_t>(scaled >> 32), static_cast<uint32_t>(scaled)};
+    }
+    Bucket& home(const Place& place) const { return segments_[segment_of(place.print)][place.bucket]; }
+    Walk start(const Place& place) const {
+        const uint32_t segment = segment_of(place.print);
+        return {&segments_[segment][place.bucket], place.print & ~field_mask(), 0, segment, place.bucket};
+    }
+    void step(Walk& walk) const {
+        walk.away = 1;
+        if (++walk.number == width_) {
+            walk.number = 0;
+            walk.segment = (walk.segment + 1) & (static_cast<uint32_t>(segments_.size()) - 1);
+        }
+        walk.bucket = &segments_[walk.segment][walk.number];
+    }
+
+    bool add_segments(size_t count, Arena& index) {
+        const size_t before = segments_.size(), bytes = width_ * sizeof(Bucket);
+        for (size_t i = 0; i < count; ++i) {
+            uint8_t* segment = index.take(bytes);
+            if (!segment) {
+                segments_.resize(before);
+                return false;
+            }
+            std::memset(segment, 0, bytes);
+            segments_.push_back(reinterpret_cast<Bucket*>(segment));
+        }
+        return true;
+    }
+
+    bool double_index(SeenMemory& memory) {
+        const auto count = static_cast<uint32_t>(segments_.size());
+        const uint32_t bit = count << kLeastBits;
+        if (!(bit << 1)) return false;
+        if (!add_segments(count, memory.index)) return false;
+        memory.strayed.clear();
+        for (uint32_t s = 0; s < count; ++s)
+            for (uint32_t b = 0; b < width_; ++b)
+                split_bucket(segments_[s][b], segments_[s + count][b], bit, memory.strayed);
+        for (const uint32_t number : memory.strayed) {
+            Walk walk = start(place_of(at(number - 1).fingerprint));
+            uint32_t empty;
+            while (!(empty = Keys::match(*walk.bucket, 0, 0).empty)) step(walk);
+            walk.bucket->entries[__builtin_ctz(empty)] = walk.wanted | number << 1 | walk.away;
+        }
+        return true;
+    }
+
+    // Entries with `bit` go to `other`; those away from home are taken out and their numbers listed.
+    static void split_bucket(Bucket& bucket, Bucket& other, uint32_t bit, std::vector<uint32_t>& strayed) {
+        Bucket stay{}, go{};
+        uint32_t stays = 0, goes = 0;
+        for (const uint32_t entry : bucket.entries) {
+            if (entry & 1) {
+                strayed.push_back((entry & (bit - 1)) >> 1);
+                continue;
+            }
+            const uint32_t going = (entry & bit) != 0;
+            stay.entries[stays] = going ? 0 : entry;
+            go.entries[goes] = going ? entry & ~bit : 0;
+            goes += going;
+            stays += entry != 0 && !going;
+        }
+        bucket = stay;
+        other = go;
+    }
+
+    std::vector<Bucket*> segments_;  // a power of two, or none
+    std::vector<SeenRecord*> chunks_;
+    uint32_t width_ = kBucketEntries;
+    uint32_t size_ = 0;
+};
+
+}  // namespace mediation
