@@ -81,7 +81,7 @@ inline BucketMatch match_bucket(const Bucket& bucket, uint32_t wanted, uint32_t 
 
 // What the parts of a set have in common. The index is read at random, so it lies apart and as closely as can be.
 struct SeenMemory {
-    Arena records, index;
+    Arena records{Visits::in_order}, index{Visits::at_random};
     std::vector<uint32_t> strayed;  // scratch
 
     int64_t nbytes() const {

@@ -1,9 +1,9 @@
 // Memory that is taken piece by piece and given back all at once.
 //
-// Why: pieces that are visited at random over hundreds of megabytes cost a walk of the page tables at every visit, and
-// every fresh page a fault. Large blocks are therefore advised to be huge pages. Measured on a virtual server: a random
-// visit takes 12 ns instead of 22, the first touch of 2 MiB 0.4 ms instead of 0.8; where the host has to find the
-// memory first, both take 6 ms. All of a block is used before the next is taken: nothing is touched for nothing.
+// Why: pieces that are visited at random over tens of megabytes cost a walk of the page tables at every visit. Large
+// blocks of an arena for such pieces are therefore advised to be huge pages: on a virtual server a visit takes 12 ns
+// instead of 22. What is written in order gains nothing, and pays: where the host has to find the memory first, a huge
+// page takes 5 ms, and small ones are mostly at hand.
 #pragma once
 
 #include <cstdint>
@@ -16,9 +16,11 @@
 
 namespace mediation {
 
+enum class Visits { in_order, at_random };
+
 class Arena {
   public:
-    Arena() = default;
+    explicit Arena(Visits visits) : visits_(visits) {}
     Arena(const Arena&) = delete;
     Arena& operator=(const Arena&) = delete;
     ~Arena() {
@@ -48,7 +50,8 @@ class Arena {
         auto* block = static_cast<uint8_t*>(std::aligned_alloc(size < kHugePage ? 64 : kHugePage, size));
         if (!block) return false;
 #if defined(__linux__)
-        if (size >= kHugePage) (void)madvise(block, size, MADV_HUGEPAGE);  // refused: as good as without
+        if (visits_ == Visits::at_random && size >= kHugePage)
+            (void)madvise(block, size, MADV_HUGEPAGE);  // refused: as good as without
 #endif
         blocks_.push_back(block);
         total_ += size;
@@ -57,6 +60,7 @@ class Arena {
         return true;
     }
 
+    const Visits visits_;
     std::vector<uint8_t*> blocks_;
     uint8_t* at_ = nullptr;
     size_t left_ = 0, total_ = 0;
