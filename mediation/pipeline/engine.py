@@ -2,11 +2,11 @@
 
 Conventions
 -----------
-- A thread takes the next chunk under a lock and with it a ticket; it decodes alone and waits for its ticket's turn.
-  Only in its turn are rows numbered and admitted, so that the first of a key is the first in source order, whatever
-  the threads do.
-- Rows of a held source are admitted in the turn of its end, when its totals have agreed; a refused one leaves nothing.
-- Admitted batches are jobs with numbers: rated by any thread, delivered in order of their numbers through a window.
+- A thread takes the next chunk under a lock and with it a ticket; it decodes alone and waits for its ticket's turn, in
+  which rows are numbered and the batch becomes a job with a number.
+- Jobs are admitted one after the other in the order of their numbers, so that the first of a key is the first in
+  source order, whatever the threads do; rated by any thread; delivered in order through a window.
+- Batches of a held source become jobs in the turn of its end, when its totals have agreed; a refused source has none.
 - The first error of a thread stops all of them and is raised where results are taken.
 """
 
@@ -69,17 +69,18 @@ class Ticket(NamedTuple):
 
 
 class Job(NamedTuple):
-    """An admitted batch; in a run that only decodes there are no fingerprints, every row is fresh and none repeated."""
+    """A batch in its place; admitted, it knows which rows are fresh and which repeat others."""
 
     number: int
     state: SourceState
-    usage: Batch | None  # None: kept in the source's spools, as are prints and rejects
-    prints: Batch | None
-    kept: int
+    kept: int  # where usage, prints and rejects are in the source's spools; -1: here
+    ordinal_base: int
+    usage: Batch | None
+    prints: Batch | None  # None in a run that only decodes
     rejects: Batch | None
     reject_bytes: int
-    fresh: Batch | None  # None: all
-    duplicates: Batch | None
+    fresh: Batch | None = None  # None: all
+    duplicates: Batch | None = None
 
 
 class StageClock:
@@ -138,7 +139,7 @@ class Engine:
         self._tickets = self._read(listed)
         self._reader = threading.Lock()
         self._changed = threading.Condition()
-        self._issued = self._turn = self._jobs = self._taken = 0
+        self._issued = self._turn = self._jobs = self._admitted = self._taken = 0
         self._ready: deque[Job] = deque()
         self._results: dict[int, Any] = {}
         self._window = 2 * threads + 2
@@ -206,14 +207,28 @@ class Engine:
                 self._changed.notify_all()
 
     def _finished(self, job: Job) -> Any:
-        if job.usage is not None:
-            return self.finish(self, job)
+        if job.kept < 0:
+            return self.finish(self, self._admit(job))
         usage, prints = job.state.spool.get(job.kept)
         rejects, _ = job.state.rejects.get(job.kept)
-        result = self.finish(self, job._replace(usage=usage, prints=prints, rejects=rejects))
+        result = self.finish(self, self._admit(job._replace(usage=usage, prints=prints, rejects=rejects)))
         job.state.spool.forget(job.kept)
         job.state.rejects.forget(job.kept)
         return result
+
+    def _admit(self, job: Job) -> Job:
+        """Waits until every job before this one was admitted."""
+        if self.admission is None:
+            return job
+        with self._changed:
+            self._changed.wait_for(lambda: self._failure or self._admitted == job.number)
+            self._raise_if_stopped()
+        with self.clock.measure("deduplicate"):
+            fresh, duplicates = self.admission.admit(job.prints, job.usage, job.ordinal_base)
+        with self._changed:
+            self._admitted += 1
+            self._changed.notify_all()
+        return job._replace(fresh=fresh, duplicates=duplicates)
 
     def _deliver(self, number: int, result: Any) -> None:
         with self._changed:
@@ -234,9 +249,7 @@ class Engine:
                     return self._ready.popleft()
             ticket = self._next_ticket()
             if ticket is not None:
-                job = self._entered(ticket)
-                if job is not None:
-                    return job
+                self._pass(ticket)
                 continue
             with self._changed:
                 self._changed.wait_for(lambda: self._failure or self._ready or self._turn == self._issued)
@@ -277,8 +290,8 @@ class Engine:
                 yield state, None, refusal
             self.bytes_done += entry.file_bytes
 
-    def _entered(self, ticket: Ticket) -> Job | None:
-        """Decodes a ticket's chunk and, in its turn, lets it in."""
+    def _pass(self, ticket: Ticket) -> None:
+        """Decodes a ticket's chunk and, in its turn, makes jobs of what may go on."""
         state, decoded, prints = ticket.state, None, None
         if ticket.chunk is not None:
             with self.clock.measure("decode"):
@@ -290,17 +303,15 @@ class Engine:
         with self._changed:
             self._changed.wait_for(lambda: self._failure or self._turn == ticket.number)
             self._raise_if_stopped()
-        jobs = self._let_in(state, decoded, prints) if decoded is not None else self._end(state, ticket.refusal)
+        jobs = self._end(state, ticket.refusal) if decoded is None else self._take_in(state, decoded, prints)
         with self._changed:
             self._turn += 1
-            own = jobs.pop() if decoded is not None and jobs else None
             self._ready.extend(jobs)
             self._changed.notify_all()
-        return own
 
     # ----------------------------------------------------------- in the ticket's turn: one thread at a time
 
-    def _let_in(self, state: SourceState, decoded: Any, prints: Batch | None) -> list[Job]:
+    def _take_in(self, state: SourceState, decoded: Any, prints: Batch | None) -> list[Job]:
         decoded.number(state.records)
         state.records += decoded.records
         self.records_done += decoded.records
@@ -312,22 +323,17 @@ class Engine:
             return []
         if not state.admitted:
             self._enter(state)
-        return [self._job(state, decoded.usage, prints, -1, (decoded.rejects, decoded.reject_bytes))]
+        return [self._job(state, -1, decoded.usage, prints, decoded.rejects, decoded.reject_bytes)]
 
     def _enter(self, state: SourceState) -> None:
         state.admitted = True
         self.bases.append(self._accepted_records)
         self.base_sources.append(state.listed.source_id)
 
-    def _job(self, state: SourceState, usage: Batch, prints: Batch | None, kept: int, rejects: tuple) -> Job:
-        fresh = duplicates = None
-        if self.admission is not None:
-            with self.clock.measure("deduplicate"):
-                fresh, duplicates = self.admission.admit(prints, usage, self.bases[-1])
+    def _job(self, state: SourceState, kept: int, *batch: Any) -> Job:
         number = self._jobs
         self._jobs += 1
-        held = kept >= 0
-        return Job(number, state, None if held else usage, None if held else prints, kept, *rejects, fresh, duplicates)
+        return Job(number, state, kept, self.bases[-1], *batch)
 
     def _end(self, state: SourceState, refusal: SourceRefused | None) -> list[Job]:
         source, audit = state.source, state.audit
@@ -345,11 +351,9 @@ class Engine:
         if refusal is not None:
             self._refuse(state, refusal)
             return []
-        jobs = []
         if len(state.spool):
             self._enter(state)
-            for kept, reject_bytes in enumerate(state.reject_bytes):
-                jobs.append(self._job(state, *state.spool.get(kept), kept, (None, reject_bytes)))
+        jobs = [self._job(state, kept, None, None, None, size) for kept, size in enumerate(state.reject_bytes)]
         self._accepted_records += state.records
         return jobs
 

@@ -3,7 +3,7 @@
 Conventions
 -----------
 - The file is unlinked when it is made, readable by us alone, and uncompressed Arrow IPC.
-- Batches are read back any number of times and in any order, by one thread at a time.
+- Batches are read back in any order, by any thread.
 """
 
 from __future__ import annotations
