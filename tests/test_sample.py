@@ -15,7 +15,6 @@ import json
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -24,7 +23,6 @@ from mediation.errors import EXPLANATIONS, UsageError
 from mediation.rulebook import load_rulebook
 from mediation.sample.generate import generate
 from mediation.sample.plan import file_name
-from mediation.sample.rows import Rows, Words, digit_counts, splice, write_digits
 
 RECORDS = 60_000
 SAMPLE_BOOK = Path(mediation.sample.__file__).parent / "rulebook"
@@ -205,29 +203,3 @@ def test_nothing_is_left_of_what_failed(tmp_path, monkeypatch):
 def test_too_few_records_are_refused(tmp_path):
     with pytest.raises(UsageError):
         generate(tmp_path / "few", records=10)
-
-
-@pytest.mark.parametrize("width", [1, 3, 4, 5, 8, 13, 18])
-def test_digits_are_zero_padded(width):
-    rng = np.random.default_rng(width)
-    values = np.concatenate([[0, 1, 9, 10**width - 1], rng.integers(0, 10**width, 200)])
-    values = values[values < 10**width]
-    target = np.zeros((len(values), width + 2), np.uint8)
-    write_digits(target[:, 1:-1], values)
-    assert [bytes(row[1:-1]).decode() for row in target] == [f"{value:0{width}d}" for value in values]
-    assert digit_counts(values).tolist() == [len(str(value)) for value in values]
-    with pytest.raises(ValueError, match="do"):
-        write_digits(target[:1, 1:-1], np.array([10**width]))
-
-
-def test_rows_are_squeezed_and_spliced():
-    rows = Rows(3, [4, 6, 2], b"|", b"\n")
-    rows.digits(0, np.array([0, 12, 3456]))
-    rows.words(1, Words([b"ab", b"cdefgh"]), np.array([0, 1, 0]))
-    rows.digits(2, np.array([7, 8, 9]), present=np.array([True, False, True]))
-    text, offsets = rows.squeeze()
-    assert bytes(text) == b"0|ab|7\n12|cdefgh|\n3456|ab|9\n"
-    assert offsets.tolist() == [0, 7, 18, 28]
-    raw, moved = splice(text, offsets, {1: b"broken\n"})
-    assert raw == b"0|ab|7\nbroken\n3456|ab|9\n"
-    assert moved.tolist() == [0, 7, 14, 24]

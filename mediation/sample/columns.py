@@ -17,7 +17,7 @@ import zoneinfo
 import numpy as np
 
 from mediation.errors import UsageError
-from mediation.sample.cells import Cells, Choices, Decimals, Moments, Numbers
+from mediation.sample.cells import LEADS, Cells, choices, led_numbers, moments, numbers
 from mediation.sample.events import Columns
 from mediation.sample.population import Population, scramble
 
@@ -118,17 +118,17 @@ class Writer:
     def _cells(self, field) -> Cells:
         column, present = field.column or "", None if field.type in ("constant", "ignored") else self.present(field)
         if field.type == "constant":
-            return Choices([(field.value or "").encode()], np.zeros(len(self.columns["type"]), np.int8))
+            return choices([(field.value or "").encode()], np.zeros(len(self.columns["type"]), np.int8))
         if field.type == "ignored":
-            return Choices([b"0"], np.zeros(len(self.columns["type"]), np.int8))
+            return choices([b"0"], np.zeros(len(self.columns["type"]), np.int8))
         if field.type == "enumeration":
             values = field.values
             raw = [text.encode(self.encoding) for text in values]  # a dict gives its keys
             index = self._enumerations[column][1] if column else np.zeros(len(self.columns["type"]), np.int8)
-            return Choices(raw, index if present is None else np.where(present, index, -1))
+            return choices(raw, index, present)
         if field.type == "timestamp":
             seconds = self.columns["start"] + (self.columns["duration"] if column == "end_time" else 0)
-            return Moments(seconds, field.pattern, self.offset_s(field), present)
+            return moments(seconds, field.pattern, self.offset_s(field), present)
         if field.type == "decimal":
             return self._amount(field, present)
         if column in ("served_msisdn", "other_party", "forwarded_to"):
@@ -156,8 +156,8 @@ class Writer:
         fen = 3 + self.columns["duration"] // 60 * 6 + self.columns["down"] // (1 << 20) + self.columns["variant"]
         decimals = min(field.decimals, 6) if field.unit in ("yuan", "1") else 0
         if decimals == 0:
-            return Numbers(fen if field.unit == "fen" else fen // 100 + 1, present)
-        return Decimals(fen * 10 ** (decimals - 2) if decimals >= 2 else fen // 10, decimals, present)
+            return numbers(fen if field.unit == "fen" else fen // 100 + 1, present)
+        return numbers(fen * 10 ** (decimals - 2) if decimals >= 2 else fen // 10, present, decimals)
 
     def _word(self, field, column: str, present) -> Cells:
         words = WORDS[column]
@@ -167,7 +167,7 @@ class Writer:
         longest = min(field.width or 99, field.max_length or 99)
         encoded = [word for word in encoded if len(word) <= longest] or [b"0" * (field.min_length or 1)]
         index = scramble(self.columns["event_no"], 7 + len(column)) % len(encoded)
-        return Choices(encoded, index if present is None else np.where(present, index, -1))
+        return choices(encoded, index, present)
 
     def _number(self, field, column: str, present) -> Cells:
         """Quantities and identifiers."""
@@ -180,25 +180,25 @@ class Writer:
             ]
             size = UNIT_SIZES.get(field.unit, 1)
             values = columns[name] // size + variant * step
-            return Numbers(np.minimum(values, field.max if field.max is not None else 10**most - 1), present)
+            return numbers(np.minimum(values, field.max if field.max is not None else 10**most - 1), present)
         if column == "served_imsi":
-            return Numbers(self.population.imsi(columns["k"]), present)
+            return numbers(self.population.imsi(columns["k"]), present)
         if column == "imei":
-            return Numbers(350_000_000_000_000 + columns["k"] * 97 % 10**12, present)
+            return numbers(350_000_000_000_000 + columns["k"] * 97 % 10**12, present)
         if column in ("event_count", "message_segments"):
-            return Numbers(np.ones(len(variant), np.int64), present)
+            return numbers(np.ones(len(variant), np.int64), present)
         if column == "message_length":
-            return Numbers(5 + scramble(columns["event_no"], 2) % 60 + variant, present)
+            return numbers(5 + scramble(columns["event_no"], 2) % 60 + variant, present)
         if column == "utc_offset_s":
-            return Numbers(np.full(len(variant), self.offset_s(field)), present)
+            return numbers(np.full(len(variant), self.offset_s(field)), present)
         if column in ("rating_group", "city") or field.max is not None:
             low = max(field.min or 0, 1)
-            return Numbers(low + scramble(source, 5) % max(min(field.max or 999, 10**most - 1) - low + 1, 1), present)
+            return numbers(low + scramble(source, 5) % max(min(field.max or 999, 10**most - 1) - low + 1, 1), present)
         exact = field.min_length if field.min_length == field.max_length else None
         if exact or field.type == "text":
             digits = exact or min(12, most)
-            return Numbers(10 ** (digits - 1) + source % (9 * 10 ** (digits - 1)), present)
-        return Numbers(1 + source % (10**most - 1), present)
+            return numbers(10 ** (digits - 1) + source % (9 * 10 ** (digits - 1)), present)
+        return numbers(1 + source % (10**most - 1), present)
 
     def _bare_heads(self) -> np.ndarray:
         """Which first two digits of a national number of eleven the sender may write without country code."""
@@ -214,8 +214,7 @@ class Writer:
             values = other if column == "other_party" else 8_613_800_000_000 + other % 10**8
         most = min(field.width or 18, field.max_length or 18)
         least = field.min_length or 1
-        written, zeros = values.copy(), np.zeros(len(values), np.int64)
-        plus = np.zeros(len(values), bool)
+        written, lead = values, np.zeros(len(values), np.int16)
         if self.rules is not None:
             style = scramble(values, 11) % 8
             if self.rules.country_code == "86" and least <= 11:
@@ -223,9 +222,7 @@ class Writer:
                 written = np.where(bare & (style < 6), values % 10**11, written)
             full = (values >= 10**9) & (values // 10**9 != 10_690) & (written == values)
             if column != "served_msisdn" and field.characters in ("any", "dialled", "printable") and most >= 16:
-                plus = full & (style == 6) & ("+" in self.rules.international_prefixes)
+                lead[full & (style == 6) & ("+" in self.rules.international_prefixes)] = LEADS.index(b"+")
             if column != "served_msisdn" and field.leading_zero and most >= 16:
-                abroad = full & (style == 7) & ("00" in self.rules.international_prefixes)
-                zeros = np.where(abroad, 2, zeros)
-            zeros = np.where(plus, 1, zeros)
-        return Numbers(written, present, zeros, plus if plus.any() else None)
+                lead[full & (style == 7) & ("00" in self.rules.international_prefixes)] = LEADS.index(b"00")
+        return led_numbers(written, lead, present)

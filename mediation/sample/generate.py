@@ -33,8 +33,7 @@ from mediation.sample import market, plan, spoil
 from mediation.sample.columns import VARIES, Writer
 from mediation.sample.events import Columns, Traffic, join, ordinary, select, specials
 from mediation.sample.population import Population, scramble, write_subscriptions
-from mediation.sample.render import control_sums, envelope, render
-from mediation.sample.rows import splice
+from mediation.sample.render import control_sums, envelope, render, splice
 from mediation.sample.truth import RATED, RECORD, REJECTED, SUSPENDED, TruthWriter, Written, resolve
 
 FOLDERS = ("in", "reference", "truth")
@@ -170,7 +169,7 @@ class FeedMaker:
         text, offsets = render(self.layout, cells)
         replaced = {}
         for record in np.flatnonzero(columns["kind"] >= 0):
-            line = text[offsets[record] : offsets[record + 1]].tobytes()
+            line = bytes(text[offsets[record] : offsets[record + 1]])
             replaced[int(record)] = self.kinds[columns["kind"][record]].change(line)
         raw, offsets = splice(text, offsets, replaced)
         return raw, offsets, control_sums(self.layout, cells, self._summed(columns["kind"]))
