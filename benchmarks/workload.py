@@ -95,7 +95,9 @@ def write_file(job: FileJob) -> FileTotals:
                 kinds[kind] += 1
                 line = bytes(text[offsets[record] : offsets[record + 1]])
                 replaced[int(record)] = spoil(line, KIND_NAMES[kind], rng)
-            size += target.write(splice(text, offsets, replaced)[0])
+            parts, offsets = splice(text, offsets, replaced)
+            target.writelines(parts)
+            size += int(offsets[-1])
     return FileTotals(kinds, duplicates, size)
 
 

@@ -9,12 +9,15 @@ Conventions
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
 from mediation.errors import UsageError
 from mediation.sample._render import TooNarrow, write_records
 from mediation.sample.cells import Cells
 
+Buffer = bytes | bytearray | memoryview
 TERMINATORS = {"lf": b"\n", "crlf": b"\r\n", "any": b"\n", "none": b""}
 
 
@@ -49,7 +52,7 @@ def _fixed(layout, cells: list[Cells], terminator: bytes) -> tuple[bytearray, np
         raise UsageError(f"{field.column}: a value does not fit into {field.width} bytes") from None
 
 
-def splice(text: bytearray, offsets: np.ndarray, replaced: dict[int, bytes]) -> tuple[bytes, np.ndarray]:
+def splice(text: bytearray, offsets: np.ndarray, replaced: dict[int, bytes]) -> tuple[list[Buffer], np.ndarray]:
     """Put other bytes in the place of some records.
 
     Parameters
@@ -61,17 +64,18 @@ def splice(text: bytearray, offsets: np.ndarray, replaced: dict[int, bytes]) -> 
 
     Returns
     -------
-    bytes, numpy.ndarray
-        The new text and its offsets.
+    list of buffers, numpy.ndarray
+        The new text in parts, and its offsets.
     """
     lengths, view = np.diff(offsets), memoryview(text)
-    parts, position = [], 0
+    parts: list[Buffer] = []
+    position = 0
     for record in sorted(replaced):
         parts += [view[position : offsets[record]], replaced[record]]
         position = offsets[record + 1]
         lengths[record] = len(replaced[record])
     parts.append(view[position:])
-    return b"".join(parts), np.concatenate([[0], np.cumsum(lengths)])
+    return parts, np.concatenate([[0], np.cumsum(lengths)])
 
 
 def pad_byte(field) -> int:
@@ -123,17 +127,26 @@ def envelope(layout, declared, date: str, sequence: int, records: int, sums: dic
 _MONEY = {"fen": 100, "yuan": 1, "micro": 10**6}
 
 
-def control_sums(layout, cells: list[Cells], readable: dict[str, np.ndarray]) -> dict[str, int]:
-    """The sums that the header and the trailer declare, in their units, over a piece's records that are `readable`."""
-    found = {}
-    for declared in (layout.header, layout.trailer):
-        for control in declared.sums if declared is not None else ():
-            place = next(place for place, field in enumerate(layout.field) if field.column == control.column)
-            field, cell = layout.field[place], cells[place]
-            total = int(np.maximum(cell.values[readable[control.column]], 0).sum())
-            if field.type == "decimal":
-                scale = _MONEY[control.unit if control.unit in _MONEY else "yuan"]
-                unit = _MONEY[field.unit if field.unit in _MONEY else "yuan"]
-                total = total * scale // (unit * 10**cell.decimals)
-            found[control.column] = total
+def controls(layout) -> list:
+    """The control sums that header and trailer declare."""
+    return [control for part in (layout.header, layout.trailer) if part is not None for control in part.sums]
+
+
+def control_sums(layout, cells: list[Cells], unreadable: dict[str, np.ndarray]) -> Counter[str]:
+    """The sum of each column that has a control sum, in its unit, over a piece's records but the `unreadable` ones."""
+    found: Counter[str] = Counter()
+    for control in controls(layout):
+        place = next(place for place, field in enumerate(layout.field) if field.column == control.column)
+        field, cell = layout.field[place], cells[place]
+        total = sum_of(cell.values) - sum_of(cell.values[unreadable[control.column]])
+        if field.type == "decimal":
+            scale = _MONEY[control.unit if control.unit in _MONEY else "yuan"]
+            unit = _MONEY[field.unit if field.unit in _MONEY else "yuan"]
+            total = total * scale // (unit * 10**cell.decimals)
+        found[control.column] = total
     return found
+
+
+def sum_of(values: np.ndarray) -> int:
+    """Of those that are there."""
+    return int(np.maximum(values, 0).sum())
