@@ -12,11 +12,14 @@ import datetime as dt
 import gzip
 import hashlib
 import json
+import shutil
+import threading
 from collections import Counter
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 
 import mediation.sample
 from mediation.errors import EXPLANATIONS, UsageError
@@ -61,6 +64,41 @@ def test_same_seed_same_bytes_whatever_the_processes(sample, tmp_path):
     assert digests(tmp_path / "again") == digests(out)
     generate(tmp_path / "other", records=RECORDS, seed=8, faults=True, processes=1)
     assert digests(tmp_path / "other") != digests(out)
+
+
+def test_beside_other_threads_workers_are_started_afresh(sample, tmp_path):
+    stop = threading.Event()
+    other = threading.Thread(target=stop.wait)
+    other.start()
+    try:
+        generate(tmp_path / "again", records=RECORDS, seed=7, faults=True)
+    finally:
+        stop.set()
+        other.join()
+    assert digests(tmp_path / "again") == digests(sample[0])
+
+
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+def test_a_header_vouches_for_sums_as_a_trailer_does(tmp_path, compression):
+    shutil.copytree(SAMPLE_BOOK, tmp_path / "book")
+    feed = tmp_path / "book" / "feeds" / "cucc.toml"
+    declared = feed.read_text().replace(
+        "sequence = { position = 3 }",
+        "sequence = { position = 3 }\nrecord_count = { position = 4 }\n"
+        'sums = [{ column = "host_charge_amount", position = 5, unit = "fen" }]',
+    )
+    feed.write_text(f'compression = "{compression}"\n{declared}')
+    options = {"records": 6_000, "feeds": ["cucc"], "processes": 1, "rulebook": tmp_path / "book"}
+    expected = generate(tmp_path / "day", **options)
+    for name, of_file in expected["files"].items():
+        raw = (tmp_path / "day" / "in" / name).read_bytes()
+        text = (
+            zstandard.ZstdDecompressor().decompressobj(read_across_frames=True).decompress(raw)
+            if name.endswith("zst")
+            else raw
+        )
+        assert len(text) == sum(of_file["bytes"].values())
+        assert text.partition(b"\n")[0].split(b"|")[3:] == text.splitlines()[-1].split(b"|")[1:]
 
 
 def test_every_byte_is_accounted_for(sample):

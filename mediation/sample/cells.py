@@ -42,9 +42,9 @@ def numbers(values: np.ndarray, present: np.ndarray | None = None, decimals: int
     return Cells(values=_where(present, values), decimals=decimals)
 
 
-def led_numbers(values: np.ndarray, lead: np.ndarray, present: np.ndarray | None = None) -> Cells:
-    """Integers, each behind one of `LEADS`."""
-    return Cells(LEADS, lead.astype(np.int16), _where(present, values))
+def led_numbers(values: np.ndarray, lead: np.ndarray) -> Cells:
+    """Integers, each behind one of `LEADS`, by an int16 index."""
+    return Cells(LEADS, lead, values)
 
 
 def choices(words: Sequence[bytes], index: np.ndarray, present: np.ndarray | None = None) -> Cells:

@@ -32,6 +32,7 @@ SHARES = {
 }
 OTHER_SHARE = 0.02
 UNKNOWN_NUMBER_SHARE = 0.002
+STRANGERS = 1000  # numbers in no subscription, behind a host's own
 UNKNOWN_DESTINATION_SHARE = 0.001
 _SPELLS = {"voice": (75, 7_200), "data": (900, 86_400)}  # mean and most seconds
 INDUSTRY_SHARE = 0.7  # of the SMS that subscribers receive
@@ -88,7 +89,7 @@ def _events(traffic: Traffic, piece: int, part: int, count: int, interval: tuple
     luck = rng.random(count)
     k = (subscribers * (luck * luck * np.sqrt(luck))).astype(np.int64)
     strangers = np.flatnonzero(rng.random(count, np.float32) < UNKNOWN_NUMBER_SHARE)
-    k[strangers] = subscribers + k[strangers] % 1000
+    k[strangers] = subscribers + k[strangers] % STRANGERS
     start = interval[0] + rng.integers(0, interval[1], count)
     _separate(rng, k, start, interval, subscribers, taken)
     mean, most = np.array([_SPELLS.get(name.partition("_")[0], (0, 0)) for name in types], np.float32).T

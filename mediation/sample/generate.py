@@ -9,7 +9,7 @@ Conventions
 - Deterministic in (rule book, records, seed, date, days, files, subscribers, faults), whatever the number of processes.
 - The layouts are the rule book's own, so that the files and the book cannot drift apart.
 - The folders are there whole or not at all.
-- Memory is a few pieces per process and the fates of one feed. A fate is known before anything is decoded; the money is
+- Memory is a few pieces per process and the fates of one file. A fate is known before anything is decoded; the money is
   not in the truth: it is what the rating is tested for.
 """
 
@@ -229,7 +229,7 @@ _makers: dict[str, FeedMaker] = {}
 
 def _start_worker(setting: Setting) -> None:
     """Make ready what every file needs; a forked worker has it already."""
-    if _setting != [] and _setting[0] is setting:
+    if _setting and _setting[0] is setting:
         return
     _setting[:] = [setting]
     _makers.clear()
@@ -274,9 +274,15 @@ def _write_source(number: int) -> Written:
             before += len(kept)
         tail = envelope(layout, layout.trailer, *says, sums)
         file.writelines(pack([tail]) if tail else ())
-    np.save(setting.out / "truth" / f"records-{number}.npy", records)
+    if not source.refused:
+        np.save(aside(setting, number), records)
     delivered = (np.concatenate(column) for column in zip(*deliveries, strict=True))
     return Written(len(head), size, len(tail), target.stat().st_size, *delivered)
+
+
+def aside(setting: Setting, number: int) -> Path:
+    """Where a file's records of dtype `RECORD` are kept until its feed is settled."""
+    return setting.out / "truth" / f"records-{number}.npy"
 
 
 def _settle_truth(setting: Setting, results: Iterable[Written]) -> dict:
@@ -290,18 +296,17 @@ def _settle_truth(setting: Setting, results: Iterable[Written]) -> dict:
         places = np.array([kinds.index(kind) for kind in names[feed]], np.int32)
         delivered, written = [], {}
         for number, source, found in group:
-            path = setting.out / "truth" / f"records-{number}.npy"
             if source.refused:
                 size = found.header_bytes + found.record_bytes + found.trailer_bytes
                 said = {"code": "record_count_mismatch", "bytes": size, "file_bytes": found.file_bytes}
                 refused[source.name] = said
             else:
                 delivered.append((np.full(len(found.event), number), found.record, found.event, found.variant))
-                written[number] = found, np.load(path)
-            path.unlink()
+                written[number] = found
         repeats = resolve(len(sources), *(np.concatenate(column) for column in zip(*delivered, strict=True)))
-        for number, (found, records) in written.items():
-            truth.add(number, feed, found, records, repeats[number], places)
+        for number, found in written.items():
+            truth.add(number, feed, found, np.load(aside(setting, number)), repeats[number], places)
+            aside(setting, number).unlink()
     return truth.finish(refused)
 
 
@@ -365,6 +370,9 @@ def generate(
         with contextlib.suppress(OSError):  # something else is in it
             setting.out.rmdir()
         raise
+    finally:
+        _setting.clear()
+        _makers.clear()
 
 
 def _write_all(setting: Setting, processes: int) -> dict:
@@ -379,12 +387,14 @@ def _write_all(setting: Setting, processes: int) -> dict:
     # A fork has all that is loaded and made; beside other threads it could inherit a lock that nobody gives back.
     context = multiprocessing.get_context("fork" if threading.active_count() == 1 else "spawn")
     with ProcessPoolExecutor(processes, context, _start_worker, (setting,)) as executor:
-        largest_first = sorted(
-            numbers, key=lambda number: (setting.sources[number].feed, -setting.sources[number].records)
-        )
-        running = {number: executor.submit(_write_source, number) for number in largest_first}
-        write_subscriptions(setting.out / "reference" / "subscriptions.csv", everybody)
-        return _settle_truth(setting, (running[number].result() for number in numbers))
+        order = sorted(numbers, key=lambda number: (setting.sources[number].feed, -setting.sources[number].records))
+        running = {number: executor.submit(_write_source, number) for number in order}
+        try:
+            write_subscriptions(setting.out / "reference" / "subscriptions.csv", everybody)
+            return _settle_truth(setting, (running[number].result() for number in numbers))
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _setting_of(out, records, seed, date, days, files, subscribers, feeds, rulebook, faults) -> Setting:
