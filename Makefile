@@ -53,7 +53,7 @@ build/fuzz/%: fuzz/%.cpp fuzz/common.hpp fuzz/plan.hpp fuzz/exact/native/pool.hp
 sanitize: $(VENV)/.installed-test
 	.ci/sanitize address,undefined tests/test_decode.py tests/test_malformed.py tests/test_source.py \
 	    tests/test_dedup.py tests/test_rate.py tests/test_rate_properties.py tests/test_settle.py \
-	    tests/test_column.py tests/test_pipeline.py
+	    tests/test_column.py tests/test_pipeline.py tests/test_sample_render.py
 
 tsan: $(VENV)/.installed-test
 	.ci/sanitize thread tests/test_pipeline.py tests/test_settle.py

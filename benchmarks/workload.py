@@ -23,7 +23,7 @@ import numpy as np
 from benchmarks import yardstick_reference, yardstick_rulebook
 from benchmarks.yardstick_events import DAYS, FIRST_RECORD_ID, PIECE_ROWS, Columns, Slice, piece
 from benchmarks.yardstick_text import KIND_NAMES, render, spoil
-from mediation.sample.rows import splice
+from mediation.sample.render import splice
 
 SEED = 20_260_601
 MOST_FILES = 20
@@ -93,9 +93,11 @@ def write_file(job: FileJob) -> FileTotals:
             for record in np.flatnonzero(columns["malformed"] >= 0):
                 kind = columns["malformed"][record]
                 kinds[kind] += 1
-                line = text[offsets[record] : offsets[record + 1]].tobytes()
+                line = bytes(text[offsets[record] : offsets[record + 1]])
                 replaced[int(record)] = spoil(line, KIND_NAMES[kind], rng)
-            size += target.write(splice(text, offsets, replaced)[0])
+            parts, offsets = splice(text, offsets, replaced)
+            target.writelines(parts)
+            size += int(offsets[-1])
     return FileTotals(kinds, duplicates, size)
 
 

@@ -14,41 +14,29 @@ import numpy as np
 
 from benchmarks.yardstick_events import Columns
 from benchmarks.yardstick_reference import HOSTS, RECORD_TYPES
-from mediation.sample.rows import Rows, Words, write_digits
+from mediation.sample.cells import Cells, choices, numbers
+from mediation.sample.render import write
 
 APNS = (b"3gnet", b"ctnet", b"cmnet", b"iot.mvno170.cn", b"wap.mvno170.cn")
-START = np.datetime64("2026-06-01T00:00:00", "s")
-WIDTHS = (12, 8, 15, 13, 15, 19, 6, 11, 11, 4, 4, 14, 10, 10)
-_TYPES = Words([name.encode() for name in RECORD_TYPES])
-_HOSTS = Words([name.encode() for name in HOSTS])
-_APNS = Words(APNS)
-_NUMBERS = ((0, "record_id"), (2, "imsi"), (3, "msisdn"), (6, "duration"), (7, "up"), (8, "down"), (9, "city"))
+START_S = int(np.datetime64("2026-06-01T00:00:00", "s").astype(np.int64))
+_TYPES = [name.encode() for name in RECORD_TYPES]
+_HOSTS = [name.encode() for name in HOSTS]
+_MOMENT = b"%Y%m%d%H%M%S+0800"
 
 
-def calendar_digits(seconds: np.ndarray) -> np.ndarray:
-    """YYYYMMDDHHMMSS as one integer."""
-    instant = START + seconds.astype("timedelta64[s]")
-    day = instant.astype("datetime64[D]")
-    month = day.astype("datetime64[M]")
-    months = month.astype(np.int64)
-    date = (months // 12 + 1970) * 10_000 + (months % 12 + 1) * 100 + ((day - month).astype(np.int64) + 1)
-    rest = (instant - day).astype(np.int64)
-    return date * 1_000_000 + rest // 3600 * 10_000 + rest // 60 % 60 * 100 + rest % 60
-
-
-def render(columns: Columns) -> tuple[np.ndarray, np.ndarray]:
+def render(columns: Columns) -> tuple[bytearray, np.ndarray]:
     """The records' bytes, and where each begins."""
-    rows = Rows(len(columns["record_id"]), WIDTHS, b"|", b"\n")
-    for field, name in (*_NUMBERS, (12, "sequence"), (13, "charging_id")):
-        rows.digits(field, columns[name])
-    rows.words(1, _TYPES, columns["type"])
-    rows.digits(4, columns["other"], present=columns["other"] > 0)
-    span = rows.span(5)
-    write_digits(rows.bytes[:, span.start : span.start + 14], calendar_digits(columns["time"]))
-    rows.bytes[:, span.start + 14 : span.stop] = np.frombuffer(b"+0800", np.uint8)
-    rows.words(10, _HOSTS, columns["host"])
-    rows.words(11, _APNS, columns["apn"])
-    return rows.squeeze()
+
+    def number(name: str) -> Cells:
+        return numbers(columns[name].astype(np.int64))
+
+    time = Cells(values=START_S + columns["time"].astype(np.int64), pattern=_MOMENT)
+    other = numbers(columns["other"].astype(np.int64), columns["other"] > 0)
+    cells = [number("record_id"), choices(_TYPES, columns["type"]), number("imsi"), number("msisdn"), other, time]
+    cells += [number(name) for name in ("duration", "up", "down", "city")]
+    cells += [choices(_HOSTS, columns["host"]), choices(APNS, columns["apn"])]
+    cells += [number("sequence"), number("charging_id")]
+    return write([(b"|" if place else b"", *cell) for place, cell in enumerate(cells)], b"\n")
 
 
 def _bad_date(fields, rng):

@@ -12,19 +12,20 @@ import datetime as dt
 import gzip
 import hashlib
 import json
+import shutil
+import threading
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 
 import mediation.sample
 from mediation.errors import EXPLANATIONS, UsageError
 from mediation.rulebook import load_rulebook
 from mediation.sample.generate import generate
 from mediation.sample.plan import file_name
-from mediation.sample.rows import Rows, Words, digit_counts, splice, write_digits
 
 RECORDS = 60_000
 SAMPLE_BOOK = Path(mediation.sample.__file__).parent / "rulebook"
@@ -63,6 +64,41 @@ def test_same_seed_same_bytes_whatever_the_processes(sample, tmp_path):
     assert digests(tmp_path / "again") == digests(out)
     generate(tmp_path / "other", records=RECORDS, seed=8, faults=True, processes=1)
     assert digests(tmp_path / "other") != digests(out)
+
+
+def test_beside_other_threads_workers_are_started_afresh(sample, tmp_path):
+    stop = threading.Event()
+    other = threading.Thread(target=stop.wait)
+    other.start()
+    try:
+        generate(tmp_path / "again", records=RECORDS, seed=7, faults=True)
+    finally:
+        stop.set()
+        other.join()
+    assert digests(tmp_path / "again") == digests(sample[0])
+
+
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+def test_a_header_vouches_for_sums_as_a_trailer_does(tmp_path, compression):
+    shutil.copytree(SAMPLE_BOOK, tmp_path / "book")
+    feed = tmp_path / "book" / "feeds" / "cucc.toml"
+    declared = feed.read_text().replace(
+        "sequence = { position = 3 }",
+        "sequence = { position = 3 }\nrecord_count = { position = 4 }\n"
+        'sums = [{ column = "host_charge_amount", position = 5, unit = "fen" }]',
+    )
+    feed.write_text(f'compression = "{compression}"\n{declared}')
+    options = {"records": 6_000, "feeds": ["cucc"], "processes": 1, "rulebook": tmp_path / "book"}
+    expected = generate(tmp_path / "day", **options)
+    for name, of_file in expected["files"].items():
+        raw = (tmp_path / "day" / "in" / name).read_bytes()
+        text = (
+            zstandard.ZstdDecompressor().decompressobj(read_across_frames=True).decompress(raw)
+            if name.endswith("zst")
+            else raw
+        )
+        assert len(text) == sum(of_file["bytes"].values())
+        assert text.partition(b"\n")[0].split(b"|")[3:] == text.splitlines()[-1].split(b"|")[1:]
 
 
 def test_every_byte_is_accounted_for(sample):
@@ -205,29 +241,3 @@ def test_nothing_is_left_of_what_failed(tmp_path, monkeypatch):
 def test_too_few_records_are_refused(tmp_path):
     with pytest.raises(UsageError):
         generate(tmp_path / "few", records=10)
-
-
-@pytest.mark.parametrize("width", [1, 3, 4, 5, 8, 13, 18])
-def test_digits_are_zero_padded(width):
-    rng = np.random.default_rng(width)
-    values = np.concatenate([[0, 1, 9, 10**width - 1], rng.integers(0, 10**width, 200)])
-    values = values[values < 10**width]
-    target = np.zeros((len(values), width + 2), np.uint8)
-    write_digits(target[:, 1:-1], values)
-    assert [bytes(row[1:-1]).decode() for row in target] == [f"{value:0{width}d}" for value in values]
-    assert digit_counts(values).tolist() == [len(str(value)) for value in values]
-    with pytest.raises(ValueError, match="do"):
-        write_digits(target[:1, 1:-1], np.array([10**width]))
-
-
-def test_rows_are_squeezed_and_spliced():
-    rows = Rows(3, [4, 6, 2], b"|", b"\n")
-    rows.digits(0, np.array([0, 12, 3456]))
-    rows.words(1, Words([b"ab", b"cdefgh"]), np.array([0, 1, 0]))
-    rows.digits(2, np.array([7, 8, 9]), present=np.array([True, False, True]))
-    text, offsets = rows.squeeze()
-    assert bytes(text) == b"0|ab|7\n12|cdefgh|\n3456|ab|9\n"
-    assert offsets.tolist() == [0, 7, 18, 28]
-    raw, moved = splice(text, offsets, {1: b"broken\n"})
-    assert raw == b"0|ab|7\nbroken\n3456|ab|9\n"
-    assert moved.tolist() == [0, 7, 14, 24]

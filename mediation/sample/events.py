@@ -32,7 +32,9 @@ SHARES = {
 }
 OTHER_SHARE = 0.02
 UNKNOWN_NUMBER_SHARE = 0.002
+STRANGERS = 1000  # numbers in no subscription, behind a host's own
 UNKNOWN_DESTINATION_SHARE = 0.001
+_SPELLS = {"voice": (75, 7_200), "data": (900, 86_400)}  # mean and most seconds
 INDUSTRY_SHARE = 0.7  # of the SMS that subscribers receive
 Columns = dict[str, np.ndarray]
 
@@ -81,56 +83,54 @@ def ordinary(traffic: Traffic, piece: int, count: int, interval: tuple[int, int]
 
 def _events(traffic: Traffic, piece: int, part: int, count: int, interval: tuple[int, int], taken=None) -> Columns:
     rng = np.random.default_rng([traffic.seed, traffic.rank, piece, part])
-    types = traffic.record_types
+    types, subscribers = traffic.record_types, traffic.population.count
     shares = tuple(SHARES.get(name, OTHER_SHARE) for name in types)
-    kind = np.take(by_share(shares), rng.integers(0, 1 << 16, count, np.uint16)).astype(np.int8)
-    subscribers = traffic.population.count
-    k = (subscribers * rng.random(count) ** 2.5).astype(np.int64)
-    stranger = rng.random(count, np.float32) < UNKNOWN_NUMBER_SHARE
-    k = np.where(stranger, subscribers + k % 1000, k)
-    start = interval[0] + (interval[1] * rng.random(count)).astype(np.int64)
+    kind = by_share(shares).take(rng.integers(0, 1 << 16, count, np.uint16))
+    luck = rng.random(count)
+    k = (subscribers * (luck * luck * np.sqrt(luck))).astype(np.int64)
+    strangers = np.flatnonzero(rng.random(count, np.float32) < UNKNOWN_NUMBER_SHARE)
+    k[strangers] = subscribers + k[strangers] % STRANGERS
+    start = interval[0] + rng.integers(0, interval[1], count)
     _separate(rng, k, start, interval, subscribers, taken)
-    is_voice = np.array([name.startswith("voice") for name in types])[kind]
-    is_data = np.array([name == "data" for name in types])[kind]
-    is_incoming_sms = np.array([name == "sms_mt" for name in types])[kind]
-    spell = rng.standard_exponential(count, np.float32)
-    duration = np.where(is_data, np.minimum(900 * spell, 86_400), np.minimum(75 * spell, 7_200)).astype(np.int64)
-    volume = rng.standard_normal((2, count), np.float32)
-    up = np.exp(10 + 2 * volume[0]).clip(0, 4e9) * is_data
-    down = np.exp(12.5 + 2.2 * volume[1]).clip(0, 4e10) * is_data
+    mean, most = np.array([_SPELLS.get(name.partition("_")[0], (0, 0)) for name in types], np.float32).T
+    spell = mean.take(kind) * rng.standard_exponential(count, np.float32)
+    data = np.flatnonzero(np.array([name == "data" for name in types]).take(kind))
     columns = {
         "type": kind,
         "k": k,
         "start": start,
-        "duration": np.where(is_voice | is_data, duration, 0),
-        "up": up.astype(np.int64),
-        "down": down.astype(np.int64),
+        "duration": np.minimum(spell, most.take(kind)).astype(np.int64),
+        "up": np.zeros(count, np.int64),
+        "down": np.zeros(count, np.int64),
         "variant": np.zeros(count, np.int8),
     }
-    return columns | _other_parties(rng, traffic, k, is_incoming_sms)
+    volume = rng.standard_normal((2, len(data)), np.float32)
+    columns["up"][data] = np.exp(10 + 2 * volume[0]).clip(0, 4e9)
+    columns["down"][data] = np.exp(12.5 + 2.2 * volume[1]).clip(0, 4e10)
+    incoming_sms = np.flatnonzero(np.array([name == "sms_mt" for name in types]).take(kind))
+    return columns | _other_parties(rng, traffic, k, incoming_sms)
 
 
 @functools.cache
 def by_share(shares: tuple[float, ...]) -> np.ndarray:
     """Which of the shares each 16-bit number falls to: drawing is then a look-up."""
     bounds = np.cumsum(shares)[:-1] / sum(shares)
-    return np.searchsorted(bounds, np.arange(1 << 16) / (1 << 16), side="right")
+    return np.searchsorted(bounds, np.arange(1 << 16) / (1 << 16), side="right").astype(np.int8)
 
 
-def _other_parties(rng: np.random.Generator, traffic: Traffic, k: np.ndarray, is_incoming_sms: np.ndarray) -> Columns:
+def _other_parties(rng: np.random.Generator, traffic: Traffic, k: np.ndarray, incoming_sms: np.ndarray) -> Columns:
     """A stable contact list of twenty per subscriber; industry senders; a few numbers that lead nowhere."""
     count, where = len(k), traffic.destinations
     contact = scramble(k * 32 + (20 * rng.random(count, np.float32) ** 2).astype(np.int64), 1)
-    place = np.take(by_share(where.weights), contact & 0xFFFF)
-    tens = (10**where.following)[place]
-    other = where.beginnings[place] * tens + (tens // 10 + (contact >> 16) % np.maximum(tens - tens // 10, 1)) * (
-        tens > 1
-    )
+    place = by_share(where.weights).take(contact & 0xFFFF)
+    tens = 10**where.following
+    least = where.beginnings * tens + np.where(tens > 1, tens // 10, 0)
+    other = least.take(place) + (contact >> 16) % np.maximum(tens - tens // 10, 1).take(place)
     luck = rng.random(count, np.float32)
-    industry = is_incoming_sms & (luck < INDUSTRY_SHARE)
-    other = np.where(industry, 10_690_000_000_000 + contact % 5000 * 7_919, other)
-    lost = ~industry & (luck > 1 - UNKNOWN_DESTINATION_SHARE) & (where.unknown > 0)
-    other = np.where(lost, where.unknown * 10**8 + contact % 10**8, other)
+    lost = (luck > 1 - UNKNOWN_DESTINATION_SHARE) & (where.unknown > 0)
+    industry = incoming_sms[luck[incoming_sms] < INDUSTRY_SHARE]
+    other[industry] = 10_690_000_000_000 + contact[industry] % 5000 * 7_919
+    other[lost] = where.unknown * 10**8 + contact[lost] % 10**8
     return {"other": other, "lost": lost}
 
 
@@ -144,21 +144,30 @@ def _separate(rng, k: np.ndarray, start: np.ndarray, interval, subscribers: int,
     others = slots(taken["k"], taken["start"]) if taken is not None else np.empty(0, np.int64)
     for _ in range(64):
         both = np.concatenate([others, slots(k, start)])
-        ordered = np.sort(both)
-        if (ordered[1:] != ordered[:-1]).all():
+        again = _repeated(both) - len(others)
+        if len(again) == 0:
             return
-        order = np.argsort(both, kind="stable")
-        ordered = both[order]
-        again = order[1:][ordered[1:] == ordered[:-1]] - len(others)
         again = again[again >= 0]
         start[again] = interval[0] + (base * rng.random(len(again))).astype(np.int64)
         k[again] = (subscribers * rng.random(len(again))).astype(np.int64)
     raise UsageError("too few subscribers for so many records: give more subscribers or fewer records")
 
 
+def _repeated(values: np.ndarray) -> np.ndarray:
+    """Where a value stands that stands before, too."""
+    ordered = np.sort(values)
+    several = ordered[1:][ordered[1:] == ordered[:-1]]
+    if len(several) == 0:
+        return several
+    place = np.searchsorted(several, values).clip(max=len(several) - 1)
+    rows = np.flatnonzero(several[place] == values)
+    order = rows[np.argsort(values[rows], kind="stable")]
+    return order[1:][values[order[1:]] == values[order[:-1]]]
+
+
 def select(columns: Columns, rows: np.ndarray) -> Columns:
     """Some of the rows, in the given order."""
-    return {name: column[rows] for name, column in columns.items()}
+    return {name: column.take(rows) for name, column in columns.items()}
 
 
 def join(parts: list[Columns]) -> Columns:

@@ -17,10 +17,13 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import itertools
 import multiprocessing
 import shutil
+import threading
 import zoneinfo
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -33,14 +36,16 @@ from mediation.sample import market, plan, spoil
 from mediation.sample.columns import VARIES, Writer
 from mediation.sample.events import Columns, Traffic, join, ordinary, select, specials
 from mediation.sample.population import Population, scramble, write_subscriptions
-from mediation.sample.render import control_sums, envelope, render
-from mediation.sample.rows import splice
+from mediation.sample.render import Buffer, control_sums, controls, envelope, render, splice
 from mediation.sample.truth import RATED, RECORD, REJECTED, SUSPENDED, TruthWriter, Written, resolve
 
 FOLDERS = ("in", "reference", "truth")
 MALFORMED_EVERY = 500
 FIRST_YEAR, LAST_YEAR, MOST_FILES = 1990, 2100, 10_000
 LATER_CODES = ["unknown_number", "number_not_owned", "unknown_destination"]
+
+
+Sums = Counter[str]  # of columns, in the units of their control sums
 
 
 class Setting(NamedTuple):
@@ -73,7 +78,15 @@ class FeedMaker:
             self.feed, self.layout, declared.book.zone, rules, types, self.population, self.carriage.host
         )
         self.kinds = spoil.kinds(self.layout)
+        self.spoils = {control.column: self._spoils(control.column) for control in controls(self.layout)}
+        self.fits = np.array(
+            [[not way.record_types or name in way.record_types for name in types] for way in self.kinds]
+        )
         self.can_conflict = np.array([self._can_conflict(record_type) for record_type in types])
+
+    def _spoils(self, column: str) -> np.ndarray:
+        """Which kinds leave nothing of a column that could be added up."""
+        return np.array([":" not in way.name or way.name.endswith(f":{column}") for way in self.kinds])
 
     def _can_conflict(self, record_type: str) -> bool:
         """Whether an event can be told differently under the same key."""
@@ -108,9 +121,7 @@ class FeedMaker:
         kept = piece.specials - late
         count = piece.records - kept - copies - sum(len(part["k"]) for part in received)
         base = ordinary(self.traffic, piece.number, count, (piece.first_s, piece.seconds), own)
-        malformed = rng.random(count) < 1 / MALFORMED_EVERY
-        kind = np.where(malformed, rng.integers(0, len(self.kinds), count), -1).astype(np.int16)
-        base["kind"] = self._fitting(kind, base["type"])
+        base["kind"] = self._malformed(rng, base["type"])
         copied = rng.choice(np.flatnonzero(base["kind"] < 0), copies, replace=False)
         again = select(base, copied)
         again["variant"] = self._varied(again)
@@ -141,47 +152,45 @@ class FeedMaker:
         chosen = scramble(columns["event_no"], 17) % 4 == 0
         return (chosen & self.can_conflict[columns["type"]]).astype(np.int8)
 
-    def _fitting(self, kind: np.ndarray, types: np.ndarray) -> np.ndarray:
-        """A kind that needs another record type gives way to the first kind that needs none."""
-        names = self.carriage.record_types
-        fits = np.array([[not way.record_types or name in way.record_types for name in names] for way in self.kinds])
-        good = fits[kind, types] | (kind < 0)
-        return np.where(good, kind, 0).astype(np.int16)
+    def _malformed(self, rng: np.random.Generator, types: np.ndarray) -> np.ndarray:
+        """The kind of each record, -1 for the sound ones.
+
+        A kind that needs another record type gives way to the first kind, which needs none.
+        """
+        kind = np.full(len(types), -1, np.int16)
+        rows = np.flatnonzero(rng.random(len(types), np.float32) < 1 / MALFORMED_EVERY)
+        drawn = rng.integers(0, len(self.kinds), len(rows), np.int16)
+        kind[rows] = np.where(self.fits[drawn, types[rows]], drawn, 0)
+        return kind
 
     def fates(self, columns: Columns) -> tuple[np.ndarray, np.ndarray]:
         """Fate and code of each record, duplicates apart."""
         codes = {name: place for place, name in enumerate(self.setting.codes)}
-        k, start, types = columns["k"], columns["start"], columns["type"]
-        by_host = np.array(self.carriage.suspended_by_host)[types]
-        by_product = np.array(self.carriage.suspended_by_product)[self.population.product_at(k, start), types]
+        k, start = columns["k"], columns["start"]
         code = np.full(len(k), -1, np.int8)
-        code[columns["lost"] & (by_host | by_product)] = codes["unknown_destination"]
+        lost = np.flatnonzero(columns["lost"])
+        types, product = columns["type"][lost], self.population.product_at(k[lost], start[lost])
+        by_host = np.array(self.carriage.suspended_by_host)[types]
+        by_product = np.array(self.carriage.suspended_by_product)[product, types]
+        code[lost[by_host | by_product]] = codes["unknown_destination"]
         code[self.population.unowned(k, start)] = codes["number_not_owned"]
         code[k >= self.population.count] = codes["unknown_number"]
-        fate = np.where(code >= 0, SUSPENDED, RATED).astype(np.int8)
-        spoiled = columns["kind"] >= 0
+        fate = np.where(code >= 0, np.int8(SUSPENDED), np.int8(RATED))
+        spoiled = np.flatnonzero(columns["kind"] >= 0)
         places = np.array([codes[way.code] for way in self.kinds], np.int8)
         fate[spoiled], code[spoiled] = REJECTED, places[columns["kind"][spoiled]]
         return fate, code
 
-    def text(self, columns: Columns) -> tuple[bytes, np.ndarray, dict[str, int]]:
-        """The piece's bytes, where its records begin, and its control sums."""
+    def text(self, columns: Columns) -> tuple[list[Buffer], np.ndarray, Sums]:
+        """The piece's bytes in parts, where its records begin, and its control sums."""
         cells = self.writer.cells(columns)
         text, offsets = render(self.layout, cells)
-        replaced = {}
-        for record in np.flatnonzero(columns["kind"] >= 0):
-            line = text[offsets[record] : offsets[record + 1]].tobytes()
-            replaced[int(record)] = self.kinds[columns["kind"][record]].change(line)
-        raw, offsets = splice(text, offsets, replaced)
-        return raw, offsets, control_sums(self.layout, cells, self._summed(columns["kind"]))
-
-    def _summed(self, kind: np.ndarray) -> dict[str, np.ndarray]:
-        """Which records count in the control sum of each column: those whose value can be read, rejected or not."""
-        found = {}
-        for field in self.layout.field:
-            spoils = np.array([":" not in way.name or way.name.endswith(f":{field.column}") for way in self.kinds])
-            found[field.column or ""] = (kind < 0) | ~spoils[kind]
-        return found
+        spoiled = np.flatnonzero(columns["kind"] >= 0)
+        kind, replaced = columns["kind"][spoiled], {}
+        for record, way in zip(spoiled.tolist(), kind.tolist(), strict=True):
+            replaced[record] = self.kinds[way].change(bytes(text[offsets[record] : offsets[record + 1]]))
+        unreadable = {column: spoiled[spoils[kind]] for column, spoils in self.spoils.items()}
+        return *splice(text, offsets, replaced), control_sums(self.layout, cells, unreadable)
 
 
 def _repeated(columns: Columns) -> Columns:
@@ -197,97 +206,107 @@ def population(setting: Setting, host: str) -> Population:
     return Population(host, rank, count, products, begin_s, end_s, setting.seed)
 
 
-def packer(compression: str) -> Callable[[bytes], bytes]:
-    """What makes a text a whole member of the file; nothing becomes nothing."""
+def packer(compression: str) -> Callable[[list[Buffer]], list[Buffer]]:
+    """What makes a text, in parts, a whole member of the file."""
     if compression == "gzip":
         from isal import isal_zlib
 
-        def pack(text: bytes) -> bytes:
+        def pack(parts: list[Buffer]) -> list[Buffer]:
             member = isal_zlib.compressobj(1, wbits=31)
-            return member.compress(text) + member.flush() if text else b""
+            return [*map(member.compress, parts), member.flush()]
 
         return pack
     if compression == "zstd":
         import zstandard
 
-        return lambda text: zstandard.ZstdCompressor(level=1).compress(text) if text else b""
-    return lambda text: text
+        return lambda parts: [zstandard.ZstdCompressor(level=1).compress(b"".join(parts))]
+    return lambda parts: parts
 
 
-_makers: dict[str, FeedMaker] = {}
 _setting: list[Setting] = []
+_makers: dict[str, FeedMaker] = {}
 
 
 def _start_worker(setting: Setting) -> None:
+    """Make ready what every file needs; a forked worker has it already."""
+    if _setting and _setting[0] is setting:
+        return
     _setting[:] = [setting]
     _makers.clear()
+    _makers.update((name, FeedMaker(setting, name)) for name in {source.feed for source in setting.sources})
+
+
+def _pieces(number: int) -> Iterator[tuple[Columns, list[Buffer], np.ndarray, Sums]]:
+    """The pieces of a file: events, bytes in parts, where the records begin, control sums."""
+    setting = _setting[0]
+    source, maker = setting.sources[number], _makers[setting.sources[number].feed]
+    givers = {piece.number: piece for other in setting.sources if other.feed == source.feed for piece in other.pieces}
+    first = number * 100_000_000
+    for piece in source.pieces:
+        columns = maker.piece(piece, givers, source.repeated)
+        columns["delivery"] = first + np.arange(piece.records)
+        yield columns, *maker.text(columns)
+        first += piece.records
 
 
 def _write_source(number: int) -> Written:
     """Write one file; what is expected of its records is kept in the truth's folder."""
     setting = _setting[0]
-    source = setting.sources[number]
-    if source.feed not in _makers:
-        _makers[source.feed] = FeedMaker(setting, source.feed)
-    maker = _makers[source.feed]
-    givers = {piece.number: piece for other in setting.sources if other.feed == source.feed for piece in other.pieces}
-    pack = packer(maker.feed.compression)
-    target, body = setting.out / "in" / source.name, setting.out / "truth" / f"body-{number}"
-    sums: dict[str, int] = {}
-    records, deliveries, size = [], [], 0
-    with open(body, "wb") as spool:
-        for piece in source.pieces:
-            before = sum(map(len, records))
-            columns = maker.piece(piece, givers, source.repeated)
-            columns["delivery"] = number * 100_000_000 + before + np.arange(piece.records)
-            raw, offsets, piece_sums = maker.text(columns)
-            spool.write(pack(raw))
-            size += len(raw)
-            sums = {name: sums.get(name, 0) + total for name, total in piece_sums.items()}
-            kept = np.empty(piece.records, RECORD)
+    source, maker = setting.sources[number], _makers[setting.sources[number].feed]
+    pack, target, layout = packer(maker.feed.compression), setting.out / "in" / source.name, maker.layout
+    says = f"{source.date:%Y%m%d}", source.sequence, source.records + source.refused
+    sums: Sums = Counter()
+    if layout.header is not None and layout.header.sums:  # known when all is written: then the file is made twice
+        sums = sum((piece_sums for *_, piece_sums in _pieces(number)), sums)
+    head = envelope(layout, layout.header, *says, sums)
+    records, deliveries, size, before, sums = np.empty(source.records, RECORD), [], 0, 0, Counter()
+    with open(target, "wb") as file:
+        file.writelines(pack([head]) if head else ())
+        for columns, parts, offsets, piece_sums in _pieces(number):
+            file.writelines(pack(parts))
+            size += int(offsets[-1])
+            sums.update(piece_sums)
+            kept = records[before : before + len(columns["kind"])]
             kept["length"], kept["kind"] = np.diff(offsets), columns["kind"]
             kept["fate"], kept["code"] = maker.fates(columns)
-            records.append(kept)
             others = np.flatnonzero(~columns["alone"] & (columns["kind"] < 0))
             deliveries.append((before + others, columns["event_no"][others], columns["variant"][others]))
-    np.save(setting.out / "truth" / f"records-{number}.npy", np.concatenate(records))
-    said, date = sum(map(len, records)) + source.refused, f"{source.date:%Y%m%d}"
-    head, tail = (
-        envelope(maker.layout, part, date, source.sequence, said, sums)
-        for part in (maker.layout.header, maker.layout.trailer)
-    )
-    with open(target, "wb") as file, open(body, "rb") as spool:
-        file.write(pack(head))
-        shutil.copyfileobj(spool, file, 1 << 20)
-        file.write(pack(tail))
-    body.unlink()
+            before += len(kept)
+        tail = envelope(layout, layout.trailer, *says, sums)
+        file.writelines(pack([tail]) if tail else ())
+    if not source.refused:
+        np.save(aside(setting, number), records)
     delivered = (np.concatenate(column) for column in zip(*deliveries, strict=True))
     return Written(len(head), size, len(tail), target.stat().st_size, *delivered)
 
 
-def _settle_truth(setting: Setting, results: list[Written]) -> dict:
-    """Decide the duplicates over all files and write the truth."""
-    folder, feeds = setting.out / "truth", setting.declared.feeds
-    rank = {name: place for place, name in enumerate(sorted(feeds))}
-    deliveries, refused = [], {}
-    for number, (source, written) in enumerate(zip(setting.sources, results, strict=True)):
-        if source.refused:
-            size = written.header_bytes + written.record_bytes + written.trailer_bytes
-            said = {"code": "record_count_mismatch", "bytes": size, "file_bytes": written.file_bytes}
-            refused[source.name] = said
-        else:
-            event = written.event * len(feeds) + rank[source.feed]
-            deliveries.append((np.full(len(event), number), written.record, event, written.variant))
-    repeats = resolve(len(results), *(np.concatenate(column) for column in zip(*deliveries, strict=True)))
-    names = {name: [way.name for way in spoil.kinds(feed.layout[-1])] for name, feed in feeds.items()}
+def aside(setting: Setting, number: int) -> Path:
+    """Where a file's records of dtype `RECORD` are kept until its feed is settled."""
+    return setting.out / "truth" / f"records-{number}.npy"
+
+
+def _settle_truth(setting: Setting, results: Iterable[Written]) -> dict:
+    """Decide the duplicates, feed by feed, and write the truth; the results come in source order."""
+    sources, refused = setting.sources, {}
+    names = {feed: [way.name for way in _makers[feed].kinds] for feed in _makers}
     kinds = sorted({kind for own in names.values() for kind in own})
-    places = {name: np.array([kinds.index(kind) for kind in own], np.int32) for name, own in names.items()}
-    truth = TruthWriter(folder, [source.name for source in setting.sources], setting.codes, kinds)
-    for number, (source, written) in enumerate(zip(setting.sources, results, strict=True)):
-        path = folder / f"records-{number}.npy"
-        if not source.refused:
-            truth.add(number, source.feed, written, np.load(path), repeats[number], places[source.feed])
-        path.unlink()
+    truth = TruthWriter(setting.out / "truth", [source.name for source in sources], setting.codes, kinds)
+    numbered = zip(range(len(sources)), sources, results, strict=True)
+    for feed, group in itertools.groupby(numbered, lambda entry: entry[1].feed):
+        places = np.array([kinds.index(kind) for kind in names[feed]], np.int32)
+        delivered, written = [], {}
+        for number, source, found in group:
+            if source.refused:
+                size = found.header_bytes + found.record_bytes + found.trailer_bytes
+                said = {"code": "record_count_mismatch", "bytes": size, "file_bytes": found.file_bytes}
+                refused[source.name] = said
+            else:
+                delivered.append((np.full(len(found.event), number), found.record, found.event, found.variant))
+                written[number] = found
+        repeats = resolve(len(sources), *(np.concatenate(column) for column in zip(*delivered, strict=True)))
+        for number, found in written.items():
+            truth.add(number, feed, found, np.load(aside(setting, number)), repeats[number], places)
+            aside(setting, number).unlink()
     return truth.finish(refused)
 
 
@@ -351,23 +370,31 @@ def generate(
         with contextlib.suppress(OSError):  # something else is in it
             setting.out.rmdir()
         raise
+    finally:
+        _setting.clear()
+        _makers.clear()
 
 
 def _write_all(setting: Setting, processes: int) -> dict:
     for folder in FOLDERS:
         (setting.out / folder).mkdir(parents=True)
+    _start_worker(setting)
     everybody = [population(setting, host) for host in sorted(setting.declared.hosts)]
-    write_subscriptions(setting.out / "reference" / "subscriptions.csv", everybody)
     numbers = range(len(setting.sources))
-    largest_first = sorted(numbers, key=lambda number: -sum(p.records for p in setting.sources[number].pieces))
     if processes == 1:
-        _start_worker(setting)
-        results = dict(zip(largest_first, map(_write_source, largest_first), strict=True))
-    else:
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(processes, context, _start_worker, (setting,)) as executor:
-            results = dict(zip(largest_first, executor.map(_write_source, largest_first), strict=True))
-    return _settle_truth(setting, [results[number] for number in numbers])
+        write_subscriptions(setting.out / "reference" / "subscriptions.csv", everybody)
+        return _settle_truth(setting, map(_write_source, numbers))
+    # A fork has all that is loaded and made; beside other threads it could inherit a lock that nobody gives back.
+    context = multiprocessing.get_context("fork" if threading.active_count() == 1 else "spawn")
+    with ProcessPoolExecutor(processes, context, _start_worker, (setting,)) as executor:
+        order = sorted(numbers, key=lambda number: (setting.sources[number].feed, -setting.sources[number].records))
+        running = {number: executor.submit(_write_source, number) for number in order}
+        try:
+            write_subscriptions(setting.out / "reference" / "subscriptions.csv", everybody)
+            return _settle_truth(setting, (running[number].result() for number in numbers))
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _setting_of(out, records, seed, date, days, files, subscribers, feeds, rulebook, faults) -> Setting:

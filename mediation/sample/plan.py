@@ -55,6 +55,11 @@ class Source(NamedTuple):
     refused: bool  # its trailer or header counts one record too many
 
     @property
+    def records(self) -> int:
+        """In all its pieces."""
+        return sum(piece.records for piece in self.pieces)
+
+    @property
     def order(self) -> tuple[str, dt.date, int, str]:
         """The key that sources are ordered by."""
         return self.feed, self.date, self.sequence, self.name

@@ -78,10 +78,10 @@ class Population:
         return self._network * 10**10 + k * 2_654_435_761 % 10**10
 
     def unowned(self, k: np.ndarray, at_s: np.ndarray) -> np.ndarray:
-        """Whether nobody owned the number at that time, though somebody does before and after."""
-        known = np.minimum(k, self.count - 1)
-        gap = (self.change[known] == GAP) & (at_s >= self.split_s[known]) & (at_s < self.resume_s[known])
-        return gap & (k < self.count)
+        """The rows at whose time nobody owned the number, though somebody does before and after."""
+        rows = np.flatnonzero(self.change.take(k, mode="clip") == GAP)
+        rows = rows[k[rows] < self.count]
+        return rows[(at_s[rows] >= self.split_s[k[rows]]) & (at_s[rows] < self.resume_s[k[rows]])]
 
     def product_at(self, k: np.ndarray, at_s: np.ndarray) -> np.ndarray:
         """Index of the product in force; any for a number in no subscription."""

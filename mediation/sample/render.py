@@ -9,44 +9,73 @@ Conventions
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
 from mediation.errors import UsageError
-from mediation.sample.cells import Cells, Numbers
-from mediation.sample.rows import Rows, write_digits
+from mediation.sample._render import TooNarrow, write_records
+from mediation.sample.cells import Cells
 
+Buffer = bytes | bytearray | memoryview
 TERMINATORS = {"lf": b"\n", "crlf": b"\r\n", "any": b"\n", "none": b""}
 
 
-def render(layout, cells: list[Cells]) -> tuple[np.ndarray, np.ndarray]:
+def render(layout, cells: list[Cells]) -> tuple[bytearray, np.ndarray]:
     """The records' bytes, and where each begins (one entry more than there are records)."""
-    return _fixed(layout, cells) if layout.format == "fixed" else _delimited(layout, cells)
-
-
-def _delimited(layout, cells: list[Cells]) -> tuple[np.ndarray, np.ndarray]:
+    terminator = TERMINATORS[layout.terminator]
+    if layout.format == "fixed":
+        return _fixed(layout, cells, terminator)
     quote = (layout.quote or "").encode()
-    count, terminator = len(cells[0].lengths), TERMINATORS[layout.terminator]
-    rows = Rows(count, [cell.width for cell in cells], layout.delimiter.encode(), terminator, quote, quote)
-    for place, cell in enumerate(cells):
-        if isinstance(cell, Numbers) and cell.plus is None:
-            write_digits(rows.bytes[:, rows.span(place)], cell.units)
-            rows.keep_last(place, cell.lengths)
-        else:
-            cell.write(rows.bytes[:, rows.span(place)])
-            rows.keep_first(place, cell.lengths)
-    return rows.squeeze()
+    cut = quote + layout.delimiter.encode() + quote
+    return write([(cut if place else quote, *cell) for place, cell in enumerate(cells)], quote + terminator)
 
 
-def _fixed(layout, cells: list[Cells]) -> tuple[np.ndarray, np.ndarray]:
-    count, terminator = len(cells[0].lengths), TERMINATORS[layout.terminator]
-    size = layout.record_length + len(terminator)
-    text = np.full((count, size), ord(" "), np.uint8)
-    text[:, layout.record_length :] = np.frombuffer(terminator, np.uint8)
-    for field, cell in zip(layout.field, cells, strict=True):
-        if cell.width > field.width:
-            raise UsageError(f"{field.column}: {cell.width} bytes do not fit into {field.width}")
-        _place(text[:, field.start - 1 : field.start - 1 + field.width], field, cell)
-    return text.reshape(-1), np.arange(count + 1, dtype=np.int64) * size
+def write(columns: list[tuple], end: bytes) -> tuple[bytearray, np.ndarray]:
+    """Records of columns as (what stands before it, *Cells), with `width, pad, right` where it has a width."""
+    unpadded = (0, ord(" "), False)
+    rows = next(len(column) for column in columns[0][2:4] if column is not None)
+    offsets = np.empty(rows + 1, np.int64)
+    return write_records([(*column, *unpadded)[:9] for column in columns], end, offsets), offsets
+
+
+def _fixed(layout, cells: list[Cells], terminator: bytes) -> tuple[bytearray, np.ndarray]:
+    columns, at = [], 1
+    fields = sorted(zip(layout.field, cells, strict=True), key=lambda pair: pair[0].start)
+    for field, cell in fields:
+        columns.append((b" " * (field.start - at), *cell, field.width, pad_byte(field), stands_right(field)))
+        at = field.start + field.width
+    try:
+        return write(columns, b" " * (layout.record_length + 1 - at) + terminator)
+    except TooNarrow as error:
+        field = fields[error.args[0]][0]
+        raise UsageError(f"{field.column}: a value does not fit into {field.width} bytes") from None
+
+
+def splice(text: bytearray, offsets: np.ndarray, replaced: dict[int, bytes]) -> tuple[list[Buffer], np.ndarray]:
+    """Put other bytes in the place of some records.
+
+    Parameters
+    ----------
+    text, offsets
+        As `render` gives them.
+    replaced : dict of int to bytes
+        Record in the piece -> its new bytes, terminator included.
+
+    Returns
+    -------
+    list of buffers, numpy.ndarray
+        The new text in parts, and its offsets.
+    """
+    lengths, view = np.diff(offsets), memoryview(text)
+    parts: list[Buffer] = []
+    position = 0
+    for record in sorted(replaced):
+        parts += [view[position : offsets[record]], replaced[record]]
+        position = offsets[record + 1]
+        lengths[record] = len(replaced[record])
+    parts.append(view[position:])
+    return parts, np.concatenate([[0], np.cumsum(lengths)])
 
 
 def pad_byte(field) -> int:
@@ -62,26 +91,6 @@ def is_numeric(field) -> bool:
 def stands_right(field) -> bool:
     """Whether a value shorter than its field has the pad on its left."""
     return field.strip == "left" or (is_numeric(field) and field.strip in ("none", "both"))
-
-
-def _place(target: np.ndarray, field, cell: Cells) -> None:
-    """Write a column into its place, each row on its side, the pad beside it."""
-    pad, places = np.uint8(pad_byte(field)), np.arange(target.shape[1], dtype=np.int16)
-    lengths = cell.lengths.astype(np.int16)[:, None]
-    if not stands_right(field):
-        cell.write(target)
-        np.copyto(target, pad, where=places >= lengths)
-    elif isinstance(cell, Numbers) and cell.plus is None:
-        write_digits(target, cell.units)
-        if pad != ord("0") or not lengths.all():
-            np.copyto(target, pad, where=places < target.shape[1] - lengths)
-    else:
-        left = np.empty((len(target), cell.width), np.uint8)
-        cell.write(left)
-        target[:] = pad
-        for length in np.unique(cell.lengths):
-            rows = np.flatnonzero(cell.lengths == length)
-            target[rows, target.shape[1] - length :] = left[rows, :length]
 
 
 def envelope(layout, declared, date: str, sequence: int, records: int, sums: dict[str, int]) -> bytes:
@@ -118,17 +127,26 @@ def envelope(layout, declared, date: str, sequence: int, records: int, sums: dic
 _MONEY = {"fen": 100, "yuan": 1, "micro": 10**6}
 
 
-def control_sums(layout, cells: list[Cells], readable: dict[str, np.ndarray]) -> dict[str, int]:
-    """The sums that the header and the trailer declare, in their units, over a piece's records that are `readable`."""
-    found = {}
-    for declared in (layout.header, layout.trailer):
-        for control in declared.sums if declared is not None else ():
-            place = next(place for place, field in enumerate(layout.field) if field.column == control.column)
-            field, cell = layout.field[place], cells[place]
-            total = int(cell.units[readable[control.column]].sum())
-            if field.type == "decimal":
-                scale = _MONEY[control.unit if control.unit in _MONEY else "yuan"]
-                unit = _MONEY[field.unit if field.unit in _MONEY else "yuan"]
-                total = total * scale // (unit * 10 ** getattr(cell, "decimals", 0))
-            found[control.column] = total
+def controls(layout) -> list:
+    """The control sums that header and trailer declare."""
+    return [control for part in (layout.header, layout.trailer) if part is not None for control in part.sums]
+
+
+def control_sums(layout, cells: list[Cells], unreadable: dict[str, np.ndarray]) -> Counter[str]:
+    """The sum of each column that has a control sum, in its unit, over a piece's records but the `unreadable` ones."""
+    found: Counter[str] = Counter()
+    for control in controls(layout):
+        place = next(place for place, field in enumerate(layout.field) if field.column == control.column)
+        field, cell = layout.field[place], cells[place]
+        total = sum_of(cell.values) - sum_of(cell.values[unreadable[control.column]])
+        if field.type == "decimal":
+            scale = _MONEY[control.unit if control.unit in _MONEY else "yuan"]
+            unit = _MONEY[field.unit if field.unit in _MONEY else "yuan"]
+            total = total * scale // (unit * 10**cell.decimals)
+        found[control.column] = total
     return found
+
+
+def sum_of(values: np.ndarray) -> int:
+    """Of those that are there."""
+    return int(np.maximum(values, 0).sum())
