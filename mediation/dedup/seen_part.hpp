@@ -24,6 +24,7 @@
 
 #include "dedup/siphash.hpp"
 #include "native/arena.hpp"
+#include "native/cpu.hpp"
 
 namespace mediation {
 
@@ -120,9 +121,9 @@ class SeenPart {
     }
 
     // Only after a reserve of 1 or more.
-    void prefetch(const Fingerprint& key) const { __builtin_prefetch(&home(place_of(key)), 1); }
+    MEDIATION_PREFETCHES void prefetch(const Fingerprint& key) const { __builtin_prefetch(&home(place_of(key)), 1); }
     // Two records a step: no line is left out.
-    void prefetch_room(uint32_t more) const {
+    MEDIATION_PREFETCHES void prefetch_room(uint32_t more) const {
         for (uint32_t i = size_; i < size_ + more; i += 2) __builtin_prefetch(&at(i), 1);
     }
 
@@ -219,7 +220,10 @@ class SeenPart {
         for (uint32_t s = 0; s < count; ++s)
             for (uint32_t b = 0; b < width_; ++b)
                 split_bucket(segments_[s][b], segments_[s + count][b], bit, memory.strayed);
-        for (const uint32_t number : memory.strayed) {
+        constexpr size_t kAhead = 16;
+        for (size_t i = 0; i < memory.strayed.size(); ++i) {
+            if (i + kAhead < memory.strayed.size()) __builtin_prefetch(&at(memory.strayed[i + kAhead] - 1));
+            const uint32_t number = memory.strayed[i];
             Walk walk = start(place_of(at(number - 1).fingerprint));
             uint32_t empty;
             while (!(empty = Keys::match(*walk.bucket, 0, 0).empty)) step(walk);

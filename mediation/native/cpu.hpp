@@ -20,6 +20,10 @@
 #define MEDIATION_AVX512 MEDIATION_AVX512_TARGET [[gnu::always_inline]]
 #endif
 
+// For functions that do nothing but prefetch: GCC takes them for functions without effect and drops the calls, unless
+// they were inlined before.
+#define MEDIATION_PREFETCHES [[gnu::always_inline]] inline
+
 namespace mediation {
 
 enum class Simd : int { base = 0, avx2 = 1, avx512 = 2 };

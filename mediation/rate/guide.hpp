@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "native/cpu.hpp"
 #include "native/status.hpp"
 
 namespace mediation {
@@ -49,7 +50,7 @@ class SubscriptionIndex {
         }
     }
 
-    void prefetch(int64_t msisdn) const noexcept { __builtin_prefetch(&slots_[home(msisdn)]); }
+    MEDIATION_PREFETCHES void prefetch(int64_t msisdn) const noexcept { __builtin_prefetch(&slots_[home(msisdn)]); }
 
     Owner find(int64_t msisdn, int64_t at_us) const noexcept {
         Owner owner;

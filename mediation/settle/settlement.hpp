@@ -10,8 +10,8 @@
 #include <mutex>
 #include <vector>
 
-#include "native/slot_table.hpp"
 #include "settle/fold.hpp"
+#include "settle/slot_table.hpp"
 
 namespace mediation {
 
