@@ -115,6 +115,7 @@ cdef extern from "dedup/admit.hpp" namespace "mediation" nogil:
     AdmitStatus admit_records(SeenSet& seen, const AdmitTask& task, const AdmitArrays& arrays)
     int64_t count_repeats(const AdmitTask& task, const uint8_t* repeated)
     void write_rows(const AdmitTask& task, const Repeats& repeats, int32_t* fresh, const RepeatRows& out)
+    int64_t place_of_ordinal(const vector[int64_t]& bases, int64_t ordinal)
     void mark_known(const ColumnView& history_checks, uint8_t* in_history)
 
 

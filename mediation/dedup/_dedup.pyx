@@ -308,3 +308,41 @@ cdef written(const AdmitTask& task, const Repeats& repeats, int64_t rows):
     with nogil:
         write_rows(task, repeats, fresh_rows, out)
     return fresh.finish(rows - repeated), duplicates.finish(repeated)
+
+
+def first_places(Batch duplicates, vector[int64_t] bases, vector[int32_t] sources):
+    """Where the first of each duplicate lies.
+
+    Parameters
+    ----------
+    duplicates : Batch
+        As `Admission.admit` gives them.
+    bases, sources : sequence of int
+        With which ordinals sources begin, ascending, and which sources they are.
+
+    Returns
+    -------
+    Batch
+        ``first_source_id`` and ``first_record_no``, null where the first is in the history.
+    """
+    cdef int64_t rows = duplicates.num_rows, i, place
+    cdef ColumnView ordinals = duplicates.view("first_ordinal")
+    cdef Builder builder = Builder(rows)
+    if bases.size() != sources.size():
+        raise ValueError(f"{bases.size()} bases of {sources.size()} sources")
+    builder.add("first_source_id", Kind.i32, True)
+    builder.add("first_record_no", Kind.i64, True)
+    cdef ColumnOut* source_ids = builder.out(0)
+    cdef ColumnOut* record_nos = builder.out(1)
+    with nogil:
+        for i in range(rows):
+            source_ids.i32()[i] = 0
+            record_nos.i64()[i] = 0
+            place = place_of_ordinal(bases, ordinals.i64()[i]) if ordinals.valid(i) else -1
+            if place < 0:
+                source_ids.set_null(i)
+                record_nos.set_null(i)
+                continue
+            source_ids.i32()[i] = sources[place]
+            record_nos.i64()[i] = ordinals.i64()[i] - bases[place]
+    return builder.finish(rows)

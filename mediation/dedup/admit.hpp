@@ -6,6 +6,7 @@
 // - A record that the history knows never reaches the set.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <vector>
@@ -154,6 +155,11 @@ inline void write_rows(const AdmitTask& task, const Repeats& repeats, int32_t* f
             ++written;
         }
     }
+}
+
+// Which of the ascending bases an ordinal lies behind, or -1.
+inline int64_t place_of_ordinal(const std::vector<int64_t>& bases, int64_t ordinal) {
+    return std::upper_bound(bases.begin(), bases.end(), ordinal) - bases.begin() - 1;
 }
 
 }  // namespace mediation

@@ -16,7 +16,7 @@ import itertools
 from typing import TYPE_CHECKING, Protocol
 
 from mediation import schema
-from mediation.dedup._dedup import Admission, KeyPlan, fingerprint
+from mediation.dedup._dedup import Admission, KeyPlan, fingerprint, first_places
 from mediation.errors import UsageError
 from mediation.native import simd_level
 from mediation.native._column import Batch
@@ -27,7 +27,16 @@ if TYPE_CHECKING:
 
     from mediation.rulebook.model import Feed, Key
 
-__all__ = ["PUBLISHED_SECRET", "Admission", "History", "KeyPlan", "compile_keys", "deduplicate", "fingerprint"]
+__all__ = [
+    "PUBLISHED_SECRET",
+    "Admission",
+    "History",
+    "KeyPlan",
+    "compile_keys",
+    "deduplicate",
+    "fingerprint",
+    "first_places",
+]
 
 PUBLISHED_SECRET = b"mediation.dedup."  # where no workspace has a secret of its own
 NEVER_HASHED = frozenset([*schema.PROVENANCE, "feed", "flags", "record_type"])  # record_type stands in the prefix

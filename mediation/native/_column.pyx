@@ -235,6 +235,24 @@ cdef class Batch:
             raise TypeError(f"column {name} is not of integers without nulls")
         return total_of(column, runs)
 
+    def counts(self, str name):
+        """How often each value of a code column stands in it; nulls do not count."""
+        cdef ColumnView column = self.view(name)
+        cdef const NativeDictionary* values = self.native.get().find(name.encode()).dictionary.get()
+        cdef vector[int64_t] counts
+        cdef int64_t i
+        if values == NULL:
+            raise TypeError(f"column {name} is not of codes")
+        counts.resize(values.size())
+        with nogil:
+            for i in range(column.length):
+                if column.valid(i):
+                    counts[column.i16()[i]] += 1
+        return {
+            values.bytes[values.offsets[i]:values.offsets[i + 1]].decode(): counts[i]
+            for i in range(values.size()) if counts[i]
+        }
+
     cdef vector[RowRun] runs(self, Batch selection) except *:
         cdef ColumnView rows = selection.view("row")
         cdef int64_t count = selection.num_rows

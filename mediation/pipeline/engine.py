@@ -19,8 +19,6 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from mediation.decode import decode as decoding
 from mediation.decode.source import Source
 from mediation.dedup import dedup
@@ -327,8 +325,8 @@ class Engine:
 
     def _enter(self, state: SourceState) -> None:
         state.admitted = True
-        self.bases.append(self._accepted_records)
         self.base_sources.append(state.listed.source_id)
+        self.bases.append(self._accepted_records)
 
     def _job(self, state: SourceState, kept: int, *batch: Any) -> Job:
         number = self._jobs
@@ -366,12 +364,10 @@ class Engine:
             state.audit.content_hash = file_hash(state.listed.path, most_bytes(self.book, state.listed.feed))
         state.audit.refuse(refusal.code, refusal.detail)
 
-    def first_of(self, ordinals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Source and record number of accepted ordinals."""
-        bases = np.array(self.bases, np.int64)
-        places = np.searchsorted(bases, ordinals, side="right") - 1
-        sources = np.array(self.base_sources[: len(bases)], np.int32)
-        return sources[places], ordinals - bases[places]
+    def first_places(self, duplicates: Batch) -> Batch:
+        """Source and record number of the first of each duplicate."""
+        bases = list(self.bases)  # copied first: a thread in its turn appends to it last
+        return dedup.first_places(duplicates, bases, self.base_sources[: len(bases)])
 
 
 def _count(state: SourceState, decoded: Any) -> None:

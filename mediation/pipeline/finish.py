@@ -97,8 +97,8 @@ class Finisher:
             if job.rejects.num_rows:
                 rejects = self.columns.rejects_table(job.rejects)
             if job.duplicates is not None and job.duplicates.num_rows:
-                firsts = self._firsts(engine, job.duplicates)
-                duplicates = self.columns.duplicates_table(job.usage, job.duplicates, job.prints, firsts)
+                firsts = engine.first_places(job.duplicates)
+                duplicates = self.columns.duplicates_table(job.usage, job.duplicates, firsts, job.prints)
         self._count(job, rating)
         return RunBatch(job.state.listed.source_id, rated, rejects, suspended, duplicates, usage)
 
@@ -112,37 +112,31 @@ class Finisher:
                 self.settlement.add(job.usage, rating.rated_rows, rating.rated.zip(*city) if city else rating.rated)
         return rating
 
-    def _firsts(self, engine: Engine, duplicates: Batch) -> list[pa.Array]:
-        (ordinals,) = pa.record_batch(duplicates.select(["first_ordinal"])).columns
-        unknown = ordinals.is_null().to_numpy(zero_copy_only=False)
-        sources, records = engine.first_of(ordinals.fill_null(0).to_numpy())
-        return [pa.array(sources, pa.int32(), mask=unknown), pa.array(records, pa.int64(), mask=unknown)]
-
     def _count(self, job: Job, rating: rate.Rating | None) -> None:
         places = pa.record_batch(job.usage.select(["byte_length", "item_no"]))
-        lengths, first = places["byte_length"].to_numpy(), places["item_no"].to_numpy() == 0
-        whole_records = bool(first.all())
+        lengths, item_no = places["byte_length"].to_numpy(), places["item_no"].to_numpy()
+        whole_records = not item_no.any()
 
         def amount(rows: Batch | None) -> tuple[int, int, int]:
             """Records, items and bytes of some rows; a record's bytes stand with its first item."""
-            if rows is None:
-                return int(np.count_nonzero(first)), len(lengths), int(lengths.sum(where=first))
             if whole_records:
+                if rows is None:
+                    return len(lengths), len(lengths), int(lengths.sum())
                 return rows.num_rows, rows.num_rows, job.usage.total(rows, "byte_length")
-            chosen = pa.record_batch(rows)["row"].to_numpy()
-            begins = first[chosen]
-            return int(np.count_nonzero(begins)), len(chosen), int(lengths[chosen].sum(where=begins))
+            chosen = slice(None) if rows is None else pa.record_batch(rows)["row"].to_numpy()
+            begins = item_no[chosen] == 0
+            return int(np.count_nonzero(begins)), len(begins), int(lengths[chosen].sum(where=begins))
 
         fresh = amount(job.fresh)
         measured = {"held_after": fresh}
         if rating is not None:
             measured = {"rated": amount(rating.rated_rows), "suspended": amount(rating.suspended)}
-        counted = {"rejects": _by_code(job.rejects, "code")}
+        counted = {"rejects": job.rejects.counts("code")}
         if rating is not None:
-            counted["suspended"] = _by_code(rating.suspended, "code")
+            counted["suspended"] = rating.suspended.counts("code")
         if job.duplicates is not None:
             measured["duplicates"] = amount(job.duplicates)
-            counted["duplicates"] = _by_code(job.duplicates, "verdict")
+            counted["duplicates"] = job.duplicates.counts("verdict")
         rejects, audit = job.rejects.num_rows, job.state.audit
         everything = amount(None)
         with self._lock:
@@ -155,11 +149,3 @@ class Finisher:
                 if stage in audit.stages:
                     audit.enter(stage, entered)
             audit.conflicts += counted.get("duplicates", {}).get(CONFLICT, 0)
-
-
-def _by_code(batch: Batch, column: str) -> dict[str, int]:
-    if not batch.num_rows:
-        return {}
-    (codes,) = pa.record_batch(batch.select([column])).columns
-    counts = np.bincount(codes.indices.to_numpy(), minlength=1)
-    return {codes.dictionary[int(code)].as_py(): int(counts[code]) for code in np.flatnonzero(counts)}

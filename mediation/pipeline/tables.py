@@ -82,7 +82,7 @@ class Columns:
 
     def rejects_table(self, rejects: Batch) -> pa.Table:
         """The rejects as they came."""
-        return pa.Table.from_arrays(pa.record_batch(rejects).columns, schema=self.rejects)
+        return pa.Table.from_batches([pa.record_batch(rejects)], self.rejects)
 
     def suspended_table(self, usage: Batch, suspended: Batch) -> pa.Table:
         """The suspended rows with stage, code and field."""
@@ -91,12 +91,11 @@ class Columns:
         arrays = [*rows.columns, beside["stage"], beside["code"], beside["field"].cast(pa.utf8())]
         return pa.Table.from_arrays(arrays, schema=self.suspended)
 
-    def duplicates_table(self, usage: Batch, duplicates: Batch, prints: Batch, firsts: list[pa.Array]) -> pa.Table:
+    def duplicates_table(self, usage: Batch, duplicates: Batch, firsts: Batch, prints: Batch) -> pa.Table:
         """The duplicates with verdict, provenance of the first and fingerprint."""
-        rows = pa.record_batch(usage.take(duplicates, self.usage.names))
-        (verdict,) = pa.record_batch(duplicates.select(["verdict"])).columns
-        (fingerprint,) = pa.record_batch(prints.take(duplicates, ["fingerprint"])).columns
-        return pa.Table.from_arrays([*rows.columns, verdict, *firsts, fingerprint], schema=self.duplicates)
+        rows = usage.take(duplicates, self.usage.names).zip(duplicates.select(["verdict"])).zip(firsts)
+        batch = pa.record_batch(rows.zip(prints.take(duplicates, ["fingerprint"])))
+        return pa.Table.from_batches([batch], self.duplicates)
 
 
 def _named(asked: str | Iterable[str], sets: dict[str, list[str]], everything: dict) -> list[str]:
