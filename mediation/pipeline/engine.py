@@ -136,7 +136,9 @@ class Engine:
             self.admission = dedup.Admission()
         self._tickets = self._read(listed)
         self._reader = threading.Lock()
-        self._changed = threading.Condition()
+        lock = threading.Lock()
+        self._changed = threading.Condition(lock)  # turns, jobs and failures: threads wait for them
+        self._delivered = threading.Condition(lock)  # results and room for them: the consumer waits, or a thread
         self._issued = self._turn = self._jobs = self._admitted = self._taken = 0
         self._ready: deque[Job] = deque()
         self._results: dict[int, Any] = {}
@@ -154,8 +156,8 @@ class Engine:
         self._start()
         try:
             while True:
-                with self._changed:
-                    self._changed.wait_for(lambda: self._failure or self._taken in self._results or not self._working)
+                with self._delivered:
+                    self._delivered.wait_for(lambda: self._failure or self._taken in self._results or not self._working)
                     if self._failure is not None:
                         raise self._failure
                     if self._taken not in self._results:
@@ -163,7 +165,7 @@ class Engine:
                         return
                     result = self._results.pop(self._taken)
                     self._taken += 1
-                    self._changed.notify_all()
+                    self._delivered.notify_all()
                 yield result
         finally:
             self.stop()
@@ -174,6 +176,7 @@ class Engine:
             if self._failure is None:
                 self._failure = Stopped()
             self._changed.notify_all()
+            self._delivered.notify_all()
         for thread in self._started:
             thread.join()
         self._tickets.close()
@@ -203,6 +206,7 @@ class Engine:
             with self._changed:
                 self._working -= 1
                 self._changed.notify_all()
+                self._delivered.notify_all()
 
     def _finished(self, job: Job) -> Any:
         if job.kept < 0:
@@ -229,11 +233,11 @@ class Engine:
         return job._replace(fresh=fresh, duplicates=duplicates)
 
     def _deliver(self, number: int, result: Any) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._failure or number < self._taken + self._window)
+        with self._delivered:
+            self._delivered.wait_for(lambda: self._failure or number < self._taken + self._window)
             self._raise_if_stopped()
             self._results[number] = result
-            self._changed.notify_all()
+            self._delivered.notify_all()
 
     def _raise_if_stopped(self) -> None:
         if self._failure is not None:
