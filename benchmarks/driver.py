@@ -5,7 +5,7 @@
 Conventions
 -----------
 - T1, T2, T3 are `md.stream`, stopped after a stage: each batch is reduced to sums over all its columns and dropped.
-  T3 has the 19 columns that the peers have, T3-all whatever a run can give.
+  They have the columns that the peers have, T3-all whatever a run can give.
 - T1-table, T2-table and T3-table have everything in Arrow memory at the end, as the peers' have.
 - The same totals as the peers', under the same names. Amounts are micro-yuan.
 """
@@ -41,17 +41,20 @@ SAME_COLUMNS = {
 }
 
 
+USAGE = (*SAME_COLUMNS.values(), "record_id", "record_type", "other_party", "host")  # what the peers make of a record
+
+
 class Way(NamedTuple):
     """How a task is done."""
 
     through: str
-    columns: str | None = None
+    columns: str | tuple[str, ...] | None = None
     folded: bool = True
 
 
 TASKS = {
-    "T1": Way("decode"),
-    "T2": Way("deduplicate"),
+    "T1": Way("decode", USAGE),
+    "T2": Way("deduplicate", USAGE),
     "T3": Way("rate", "yardstick"),
     "T3-all": Way("rate"),
     "T1-table": Way("decode", folded=False),
