@@ -14,7 +14,7 @@ Conventions
 
 from __future__ import annotations
 
-import contextlib
+import io
 import json
 import os
 import queue
@@ -35,6 +35,7 @@ import pyarrow.parquet as pq
 from mediation import schema
 from mediation.errors import OutputError, TemporaryError
 from mediation.pipeline import digest
+from mediation.pipeline.disk import Disk
 from mediation.pipeline.run import TABLES, Stream, stream, summary
 from mediation.settle.settlement import write_csv
 
@@ -79,17 +80,6 @@ def encodings(table_schema: pa.Schema) -> dict[str, Any]:
     }
 
 
-@contextlib.contextmanager
-def _private_file(path: Path, mode: str = "wb"):
-    """A file of ours for writing: new, 0600, brought to disk when closed."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    text = {} if "b" in mode else {"newline": "", "encoding": "utf-8"}
-    with os.fdopen(handle, mode, **text) as file:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
-
-
 class _Part:
     """One Parquet file, written row group by row group as they come, each with its number in the table.
 
@@ -113,7 +103,7 @@ class PartWriter:
     """
 
     def __init__(self, folder: Path, table_schema: pa.Schema, writers: Writers):
-        folder.mkdir(mode=0o700)
+        writers.disk.make_folder(folder)
         self.folder, self.schema, self.writers = folder, table_schema, writers
         self.digest = digest.TableDigest(table_schema)
         self.parts = self.groups = 0
@@ -163,8 +153,8 @@ class PartWriter:
 class Writers:
     """Threads that write parts. What waits for them is bounded: `send` blocks while too many row groups do."""
 
-    def __init__(self, clock: Any):
-        self.clock = clock
+    def __init__(self, clock: Any, disk: Disk):
+        self.clock, self.disk = clock, disk
         # The tables come at once, so each has a thread, and the busiest one has two.
         self.executor = ThreadPoolExecutor(len(TABLES) + 1)
         self.running: deque[Future] = deque()
@@ -195,7 +185,7 @@ class Writers:
     def _write(self, part: _Part) -> None:
         try:
             with (
-                _private_file(part.path) as file,
+                self.disk.create(part.path) as file,
                 pq.ParquetWriter(file, part.schema, **encodings(part.schema)) as sink,
             ):
                 while (waiting := part.groups.get()) is not None:
@@ -256,15 +246,15 @@ def write(
     InvariantError
         The certificate does not close; OUT was not created.
     """
-    began = time.perf_counter()
     target = Path(os.path.abspath(out))
     if os.path.lexists(target):
         raise OutputError(f"{out} exists: choose another folder, or move it away")
     batches = stream(paths, book, threads=threads, columns=columns)
     private = _private_folder(target)
+    disk = Disk()
     try:
-        result = _write_all(batches, private, began, on_progress)
-        _publish(private, target)
+        result = write_run(batches, private, disk, on_progress)
+        _publish(disk, private, target)
     except OSError as error:
         raise TemporaryError(f"{out}: writing failed: {error.strerror or error}; nothing was published") from error
     finally:
@@ -280,8 +270,25 @@ def _private_folder(target: Path) -> Path:
         raise OutputError(f"{target}: cannot be created: {error.strerror or error}") from error
 
 
-def _write_all(batches: Stream, folder: Path, began: float, on_progress: Callable | None) -> dict:
-    writers = Writers(batches.clock)
+def write_run(batches: Stream, folder: Path, disk: Disk, on_progress: Callable[[Stream], None] | None = None) -> dict:
+    """Write all that comes of a stream into a folder, whose names are then on disk too.
+
+    Parameters
+    ----------
+    batches : Stream
+        Not begun.
+    folder : Path
+        There, and empty.
+    disk : Disk
+    on_progress : callable, optional
+        As of `write`.
+
+    Returns
+    -------
+    dict
+        What run.json holds.
+    """
+    began, writers = time.perf_counter(), Writers(batches.clock, disk)
     try:
         tables = {name: PartWriter(folder / name, batches.columns.published(name), writers) for name in TABLES}
         for batch in batches:
@@ -295,14 +302,17 @@ def _write_all(batches: Stream, folder: Path, began: float, on_progress: Callabl
         writers.finish()
     finally:
         writers.close()
-    with _private_file(folder / "settlement.csv", "w") as file:
-        write_csv(batches.settlement, file)
+    with disk.create(folder / "settlement.csv") as file:
+        text = io.TextIOWrapper(file, "utf-8", newline="", write_through=True)
+        write_csv(batches.settlement, text)
+        text.detach()
     result = summary(batches, {name: writer.digest for name, writer in tables.items()})
     result["wall_s"] = round(time.perf_counter() - began, 6)
     result["certificate"] = batches.audit.table().to_pylist()
-    with _private_file(folder / "run.json", "w") as file:
-        json.dump(result, file, indent=1)
-        file.write("\n")
+    with disk.create(folder / "run.json") as file:
+        file.write(json.dumps(result, indent=1).encode() + b"\n")
+    for each in (*(folder / name for name in TABLES), folder):
+        disk.sync_folder(each)
     return result
 
 
@@ -315,19 +325,9 @@ def _write_account_days(batches: Stream, path: Path, writers: Writers) -> None:
     part.groups.put(None)
 
 
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _publish(disk: Disk, private: Path, target: Path) -> None:
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _publish(private: Path, target: Path) -> None:
-    for folder in (*(private / name for name in TABLES), private):
-        _sync(folder)
-    try:
-        os.rename(private, target)  # an empty folder that appeared meanwhile is replaced; a filled one is an error
+        disk.rename(private, target)  # an empty folder that appeared meanwhile is replaced; a filled one is an error
     except OSError as error:
         raise OutputError(f"{target} appeared while the run was writing: nothing was published") from error
-    _sync(target.parent)
+    disk.sync_folder(target.parent)

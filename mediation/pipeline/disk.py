@@ -1,0 +1,61 @@
+"""Everything that is written to last goes through here, so that a simulated disk and faults can stand in its place.
+
+Conventions
+-----------
+- What is created is new, ours alone (folders 0700, files 0600) and never reached through a link.
+- A file is on disk when `create` is left; that it has a name is certain once its folder was synced, and so are a rename
+  and a removal. A sync that fails is not tried again: what the system then holds is unknown.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+
+class Disk:
+    """The real one."""
+
+    def make_folder(self, path: Path) -> None:
+        """Make a folder that is not there yet."""
+        path.mkdir(mode=0o700)
+
+    @contextlib.contextmanager
+    def create(self, path: Path) -> Iterator[IO[bytes]]:
+        """A new file for writing."""
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Move a file, or a folder whose target is not there or empty."""
+        os.rename(source, target)
+
+    def sync_folder(self, path: Path) -> None:
+        """Make the names in a folder last."""
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def remove(self, path: Path) -> None:
+        """Remove a file, or a folder with all that is in it."""
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+    def names(self, path: Path) -> list[str]:
+        """What is in a folder."""
+        return sorted(os.listdir(path))
+
+    def exists(self, path: Path) -> bool:
+        """Whether there is anything of that name."""
+        return os.path.lexists(path)
