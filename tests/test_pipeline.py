@@ -24,8 +24,8 @@ from mediation.errors import InvariantError, NoInputError, OutputError, UsageErr
 from mediation.native._column import Batch
 from mediation.pipeline import digest, output
 from mediation.pipeline.audit import Audit, SourceAudit
-from mediation.pipeline.catalogue import list_sources
 from mediation.pipeline.run import process, stream
+from mediation.pipeline.sources import list_sources
 from mediation.pipeline.spool import Spool
 from mediation.rulebook import load_rulebook
 from mediation.sample.generate import generate

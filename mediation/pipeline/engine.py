@@ -25,7 +25,7 @@ from mediation.dedup import dedup
 from mediation.errors import BadDataError, SourceRefused, TemporaryError
 from mediation.native._column import Batch
 from mediation.pipeline.audit import SourceAudit
-from mediation.pipeline.catalogue import Listed, file_hash, most_bytes
+from mediation.pipeline.sources import Listed, file_hash, most_bytes
 from mediation.pipeline.spool import Spool
 
 TEMPORARY = frozenset(["changed_while_read", "unreadable"])
@@ -105,6 +105,17 @@ class StageClock:
             entry["rows"] += rows
 
 
+class Past(NamedTuple):
+    """What earlier runs have left; nothing, where there is no workspace."""
+
+    secret: bytes = dedup.PUBLISHED_SECRET
+    history: Any = None
+    sources: int = 0  # that have an id
+
+
+NO_PAST = Past()
+
+
 class Engine:
     """Runs sources through decode and dedup in their order, and through `finish` in parallel.
 
@@ -119,9 +130,10 @@ class Engine:
         threads at once.
     through : str
         The last stage: one of `audit.STAGES`.
+    past : Past
     """
 
-    def __init__(self, listed: list[Listed], book: Any, threads: int, finish: Any, through: str):
+    def __init__(self, listed: list[Listed], book: Any, threads: int, finish: Any, through: str, past: Past):
         self.book, self.threads, self.finish, self.through = book, threads, finish, through
         self.clock = StageClock()
         self.states: list[SourceState] = []
@@ -132,8 +144,8 @@ class Engine:
         self.completed = False  # every result was taken
         self.keys = self.admission = None
         if through != "decode":
-            self.keys = dedup.compile_keys(book)
-            self.admission = dedup.Admission()
+            self.keys = dedup.compile_keys(book, past.secret)
+            self.admission = dedup.Admission(past.history)
         self._tickets = self._read(listed)
         self._reader = threading.Lock()
         lock = threading.Lock()

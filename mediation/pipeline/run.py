@@ -22,10 +22,10 @@ import pyarrow as pa
 from mediation.errors import UsageError
 from mediation.native import simd_level
 from mediation.pipeline.audit import STAGES, Audit
-from mediation.pipeline.catalogue import list_sources
 from mediation.pipeline.digest import TableDigest
-from mediation.pipeline.engine import Engine
+from mediation.pipeline.engine import NO_PAST, Engine, Past
 from mediation.pipeline.finish import TABLES, Finisher, RunBatch
+from mediation.pipeline.sources import list_sources
 from mediation.pipeline.tables import Columns
 from mediation.rulebook.zones import tzdata_version
 from mediation.settle.account_day import AccountDays
@@ -40,7 +40,12 @@ def peak_rss_bytes() -> int:
 
 
 class Stream:
-    """The batches of a run, in order: an iterator that may be used once.
+    """The batches of a run, in order: an iterator that may be used once; parameters as of `stream`.
+
+    Parameters
+    ----------
+    past : Past
+        What the workspace knows of earlier runs.
 
     Attributes
     ----------
@@ -48,14 +53,23 @@ class Stream:
         Complete when the iteration has ended.
     """
 
-    def __init__(self, paths: Iterable, book: Any, threads: int | None, columns: Any, through: str, settle: bool):
+    def __init__(
+        self,
+        paths: Iterable,
+        book: Any,
+        threads: int | None = None,
+        columns: Any = None,
+        through: str = "rate",
+        settle: bool = True,
+        past: Past = NO_PAST,
+    ):
         if through not in STAGES:
             raise UsageError(f"there is no stage {through!r}; a run goes through {', '.join(STAGES)}")
         self.book = book
         self.threads = max(1, threads if threads is not None else os.cpu_count() or 1)
-        self.listed = list_sources(paths, book)
+        self.listed = list_sources(paths, book, past.sources)
         self._finisher = Finisher(book, columns, through, settle)
-        self._engine = Engine(self.listed, book, self.threads, self._finisher.finish, through)
+        self._engine = Engine(self.listed, book, self.threads, self._finisher.finish, through, past)
         self._results = self._engine.results()
         self.audit = Audit()
 
@@ -113,6 +127,11 @@ class Stream:
     def settlement(self) -> pa.Table:
         """Every settlement line (`schema.SETTLEMENT`), once the iteration has ended."""
         return self._finisher.settlement.table()
+
+    @property
+    def admission(self) -> Any:
+        """The set of the run's fingerprints; None in a run that only decodes."""
+        return self._engine.admission
 
     @property
     def clock(self):

@@ -3,8 +3,8 @@
 Conventions
 -----------
 - A file finds its feed by its name alone; one that matches none or two is listed with the code it is refused by.
-- Sources are ordered by (feed, date, sequence, name, content): never by argument order, folder or clock. A source's id
-  is its place in that order, and a refused file keeps it.
+- Sources are ordered by (feed, date, sequence, name, content): never by argument order, folder or clock. Source ids
+  count in that order, and a refused file keeps its own.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _matched(path: Path, book: Any) -> tuple:
     return feed.name, found.date, found.sequence, None, ""
 
 
-def list_sources(paths: Iterable[str | os.PathLike], book: Any) -> list[Listed]:
+def list_sources(paths: Iterable[str | os.PathLike], book: Any, first_id: int = 0) -> list[Listed]:
     """The run's sources in their order.
 
     Parameters
@@ -86,6 +86,8 @@ def list_sources(paths: Iterable[str | os.PathLike], book: Any) -> list[Listed]:
     paths : iterable of path
         Files; the same path may not be given twice.
     book : Rulebook
+    first_id : int
+        Of the first source.
 
     Raises
     ------
@@ -115,5 +117,5 @@ def list_sources(paths: Iterable[str | os.PathLike], book: Any) -> list[Listed]:
 
     return [
         Listed(number, *entry, file_bytes=os.lstat(entry[0]).st_size)
-        for number, entry in enumerate(sorted(found, key=order))
+        for number, entry in enumerate(sorted(found, key=order), first_id)
     ]
