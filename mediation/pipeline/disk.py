@@ -16,6 +16,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from mediation.pipeline.sources import file_hash
+
+MOST_BYTES = 1 << 62  # whatever a file holds
+
 
 class Disk:
     """The real one."""
@@ -59,3 +63,7 @@ class Disk:
     def exists(self, path: Path) -> bool:
         """Whether there is anything of that name."""
         return os.path.lexists(path)
+
+    def hash(self, path: Path) -> str:
+        """Hex blake3 of a file; empty for what is no regular file or cannot be read."""
+        return file_hash(path, MOST_BYTES)

@@ -1,0 +1,279 @@
+"""The catalogue: the only truth about a workspace, and the only place where a run is committed.
+
+Conventions
+-----------
+- One SQLite file (WAL, synchronous FULL). What it does not name does not exist; `commit` is one transaction.
+- The SQL is plain: no triggers, no extensions, JSON only as text that nobody queries.
+- A run is known by its ordinal (1, 2, …) and by its id, a hash of all that it depends on: the same run cannot be
+  committed twice, and neither can the same content of a file.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mediation.errors import InvariantError, TemporaryError
+
+NAME = "catalogue.sqlite"
+APPLICATION_ID = 0x4D444941
+VERSION = 1
+TABLES = """
+CREATE TABLE setting (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
+CREATE TABLE run (
+    ordinal INTEGER PRIMARY KEY, run_id TEXT NOT NULL UNIQUE, parent TEXT NOT NULL, kind TEXT NOT NULL,
+    version TEXT NOT NULL, rulebook_hash TEXT NOT NULL, reference_hash TEXT NOT NULL, arguments TEXT NOT NULL,
+    totals TEXT NOT NULL, chain TEXT NOT NULL, folder TEXT NOT NULL UNIQUE, attempt TEXT
+) STRICT;
+CREATE TABLE source (
+    source_id INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES run, name TEXT NOT NULL, feed TEXT, date TEXT,
+    sequence INTEGER, content_hash TEXT, file_hash TEXT NOT NULL, file_bytes INTEGER NOT NULL, refused TEXT,
+    detail TEXT NOT NULL, counts TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX content_once ON source (content_hash) WHERE refused IS NULL;
+CREATE INDEX source_run ON source (run);
+CREATE TABLE artifact (
+    run INTEGER NOT NULL REFERENCES run, path TEXT NOT NULL, bytes INTEGER NOT NULL, hash TEXT NOT NULL,
+    PRIMARY KEY (run, path)
+) STRICT;
+CREATE TABLE move (source TEXT PRIMARY KEY, target TEXT NOT NULL, file_hash TEXT NOT NULL) STRICT;
+"""
+
+
+class Run(NamedTuple):
+    """A run as it is committed; `attempt` is the staged folder, None once it is published."""
+
+    ordinal: int
+    run_id: str
+    parent: str
+    kind: str
+    version: str
+    rulebook_hash: str
+    reference_hash: str
+    arguments: dict
+    totals: dict
+    chain: str
+    folder: str
+    attempt: str | None
+
+
+class SourceRow(NamedTuple):
+    """A file of a run."""
+
+    source_id: int
+    run: int
+    name: str
+    feed: str | None
+    date: str | None
+    sequence: int | None
+    content_hash: str | None
+    file_hash: str
+    file_bytes: int
+    refused: str | None
+    detail: str
+    counts: dict
+
+
+class Artifact(NamedTuple):
+    """A file that a run has written, by its path in the run's folder."""
+
+    run: int
+    path: str
+    bytes: int
+    hash: str
+
+
+class Move(NamedTuple):
+    """An input that is to be moved once its run is committed."""
+
+    source: str
+    target: str
+    file_hash: str
+
+
+class Catalogue:
+    """An open catalogue.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        In autocommit mode; of a catalogue that `create` or `open_file` has checked.
+    """
+
+    def __init__(self, connection: sqlite3.Connection):
+        self._connection = connection
+
+    # ----------------------------------------------------------------------------------------- opening
+
+    @classmethod
+    def create(cls, connection: sqlite3.Connection, settings: dict[str, bytes]) -> Catalogue:
+        """Make the tables of a new catalogue."""
+        catalogue = cls(connection)
+        with catalogue._transaction():
+            for statement in TABLES.strip().split(";\n"):
+                connection.execute(statement)
+            connection.executemany("INSERT INTO setting VALUES (?, ?)", settings.items())
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+        return catalogue
+
+    @staticmethod
+    def connect(path: Path, *, new: bool = False) -> sqlite3.Connection:
+        """Open the file so that what is committed lasts."""
+        mode = "rwc" if new else "rw"
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=30
+        )
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        return connection
+
+    @classmethod
+    def open_file(cls, path: Path) -> Catalogue:
+        """Open a catalogue that is there.
+
+        Raises
+        ------
+        InvariantError
+            It is not a catalogue, a newer version's, or damaged.
+        """
+        try:
+            connection = cls.connect(path)
+            found = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
+        except sqlite3.DatabaseError as error:
+            raise InvariantError(f"{path}: cannot be read as a catalogue: {error}") from error
+        if found[0] != APPLICATION_ID:
+            raise InvariantError(f"{path}: not a catalogue of this program")
+        if found[1] > VERSION:
+            raise InvariantError(f"{path}: version {found[1]}, and this program knows {VERSION}: use a newer one")
+        return cls(connection)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    # ----------------------------------------------------------------------------------------- reading
+
+    def setting(self, name: str) -> bytes:
+        """A setting that was made with the workspace."""
+        return self._rows("SELECT value FROM setting WHERE name = ?", name)[0][0]
+
+    def runs(self) -> list[Run]:
+        """Every run, in order."""
+        return [_run(row) for row in self._rows("SELECT * FROM run ORDER BY ordinal")]
+
+    def last_run(self) -> Run | None:
+        """The newest run; None where there is none."""
+        rows = self._rows("SELECT * FROM run ORDER BY ordinal DESC LIMIT 1")
+        return _run(rows[0]) if rows else None
+
+    def unpublished(self) -> list[Run]:
+        """Committed runs whose folders may not be in their place yet."""
+        return [_run(row) for row in self._rows("SELECT * FROM run WHERE attempt IS NOT NULL ORDER BY ordinal")]
+
+    def sources(self, run: int | None = None) -> list[SourceRow]:
+        """The files of a run, or of all."""
+        where, values = ("", ()) if run is None else ("WHERE run = ?", (run,))
+        rows = self._rows(f"SELECT * FROM source {where} ORDER BY source_id", *values)
+        return [SourceRow(*row[:-1], json.loads(row[-1])) for row in rows]
+
+    def artifacts(self, run: int | None = None, path: str = "%") -> list[Artifact]:
+        """Files of a run, or of all, whose path is like `path`."""
+        where, values = ("", ()) if run is None else ("run = ? AND", (run,))
+        rows = self._rows(f"SELECT * FROM artifact WHERE {where} path LIKE ? ORDER BY run, path", *values, path)
+        return [Artifact(*row) for row in rows]
+
+    def moves(self) -> list[Move]:
+        """Inputs that are to be moved."""
+        return [Move(*row) for row in self._rows("SELECT * FROM move ORDER BY source")]
+
+    def run_of_content(self, content_hash: str) -> int | None:
+        """The run that has accepted a file of this content."""
+        rows = self._rows("SELECT run FROM source WHERE content_hash = ? AND refused IS NULL", content_hash)
+        return rows[0][0] if rows else None
+
+    def next_source_id(self) -> int:
+        """One more than any source has."""
+        return self._rows("SELECT coalesce(max(source_id) + 1, 0) FROM source")[0][0]
+
+    # ----------------------------------------------------------------------------------------- writing
+
+    def commit(self, run: Run, sources: list[SourceRow], artifacts: list[Artifact], moves: list[Move]) -> None:
+        """Make a run true: all of it, or nothing.
+
+        Raises
+        ------
+        InvariantError
+            The run, or the content of one of its files, was committed before.
+        """
+        row = [json.dumps(value) if isinstance(value, dict) else value for value in run]
+        try:
+            with self._transaction():
+                self._connection.execute(f"INSERT INTO run VALUES ({_marks(row)})", row)
+                self._insert("source", [(*source[:-1], json.dumps(source.counts)) for source in sources])
+                self._insert("artifact", artifacts)
+                self._insert("move", moves)
+        except sqlite3.IntegrityError as error:
+            raise InvariantError(f"run {run.ordinal} was committed before, or one of its files: {error}") from error
+
+    def add_moves(self, moves: list[Move]) -> None:
+        """Note inputs that are to be moved without a run."""
+        with self._transaction():
+            self._insert("move", moves)
+
+    def published(self, ordinal: int) -> None:
+        """Note that a run's folder is in its place, for good."""
+        with self._transaction():
+            self._connection.execute("UPDATE run SET attempt = NULL WHERE ordinal = ?", (ordinal,))
+
+    def moved(self, source: str) -> None:
+        """Note that an input is where it should be."""
+        with self._transaction():
+            self._connection.execute("DELETE FROM move WHERE source = ?", (source,))
+
+    def set(self, settings: dict[str, bytes]) -> None:
+        """Change settings."""
+        with self._transaction():
+            self._connection.executemany("INSERT OR REPLACE INTO setting VALUES (?, ?)", settings.items())
+
+    # ---------------------------------------------------------------------------------------- internals
+
+    def _rows(self, sql: str, *values: Any) -> list[tuple]:
+        try:
+            return self._connection.execute(sql, values).fetchall()
+        except sqlite3.OperationalError as error:
+            raise TemporaryError(f"the catalogue cannot be read: {error}") from error
+        except sqlite3.DatabaseError as error:
+            raise InvariantError(f"the catalogue is damaged: {error}") from error
+
+    def _insert(self, table: str, rows: list) -> None:
+        if rows:
+            self._connection.executemany(f"INSERT INTO {table} VALUES ({_marks(rows[0])})", rows)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+        except sqlite3.OperationalError as error:
+            raise TemporaryError(f"the catalogue cannot be written: {error}; nothing was changed") from error
+
+
+def _marks(row: Any) -> str:
+    return ", ".join("?" * len(row))
+
+
+def _run(row: tuple) -> Run:
+    run = Run(*row)
+    return run._replace(arguments=json.loads(row[7]), totals=json.loads(row[8]))

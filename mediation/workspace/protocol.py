@@ -1,0 +1,104 @@
+"""How a run is made to last: staged, committed, published; and what is done about one that was interrupted.
+
+Conventions
+-----------
+- A run is written into `staging/ATTEMPT`, whose name no other attempt has. When all of it is on disk, one transaction
+  of the catalogue commits it; then its folder is renamed to `runs/FOLDER` and its inputs are moved.
+- Before the transaction nothing names what was written: a death leaves rubbish, and the inputs where they were. After
+  it, `recover` repeats what was left undone, any number of times.
+- A rename may be lost with a power failure until both folders were synced; only then the catalogue forgets the attempt.
+- Nothing here knows what a run computes; that is `ingest.py`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from mediation.errors import InvariantError
+from mediation.pipeline.disk import Disk
+from mediation.workspace.catalogue import Artifact, Catalogue, Move, Run, SourceRow
+
+STAGING, RUNS = "staging", "runs"
+
+
+class Place(NamedTuple):
+    """A workspace: its folder, the disk that it lies on, and its catalogue."""
+
+    root: Path
+    disk: Disk
+    catalogue: Catalogue
+
+    def folder(self, run: Run) -> Path:
+        """Where a run's files are, published or not yet."""
+        published = self.root / RUNS / run.folder
+        if run.attempt is None or self.disk.exists(published):
+            return published
+        return self.root / STAGING / run.attempt
+
+
+def stage(place: Place, attempt: str) -> Path:
+    """The folder of an attempt, new and empty."""
+    folder = place.root / STAGING / attempt
+    place.disk.make_folder(folder)
+    return folder
+
+
+def abandon(place: Place, attempt: str) -> None:
+    """Forget an attempt that was not committed."""
+    folder = place.root / STAGING / attempt
+    if place.disk.exists(folder):
+        place.disk.remove(folder)
+
+
+def commit(place: Place, run: Run, sources: list[SourceRow], artifacts: list[Artifact], moves: list[Move]) -> None:
+    """Commit a staged run whose files are on disk, and publish it.
+
+    Raises
+    ------
+    InvariantError
+        It was committed before.
+    """
+    assert run.attempt is not None
+    place.disk.sync_folder(place.root / STAGING / run.attempt)
+    place.disk.sync_folder(place.root / STAGING)
+    place.catalogue.commit(run, sources, artifacts, moves)
+    publish(place, run)
+    finish_moves(place)
+
+
+def publish(place: Place, run: Run) -> None:
+    """Put a committed run's folder into its place."""
+    assert run.attempt is not None
+    staged, published = place.root / STAGING / run.attempt, place.root / RUNS / run.folder
+    if place.disk.exists(staged):
+        place.disk.rename(staged, published)
+    elif not place.disk.exists(published):
+        raise InvariantError(f"run {run.ordinal} is committed, and neither {staged} nor {published} is there")
+    place.disk.sync_folder(place.root / RUNS)
+    place.disk.sync_folder(place.root / STAGING)
+    place.catalogue.published(run.ordinal)
+
+
+def finish_moves(place: Place) -> None:
+    """Move the inputs of committed runs; one that has gone, or is another file by now, is left alone."""
+    for move in place.catalogue.moves():
+        source, target = Path(move.source), Path(move.target)
+        if place.disk.exists(source) and place.disk.hash(source) == move.file_hash:
+            if not place.disk.exists(target.parent):
+                place.disk.make_folder(target.parent)
+                place.disk.sync_folder(target.parent.parent)
+            place.disk.rename(source, target)
+            place.disk.sync_folder(target.parent)
+            place.disk.sync_folder(source.parent)
+        place.catalogue.moved(move.source)
+
+
+def recover(place: Place) -> None:
+    """Finish what was committed, and forget what was not."""
+    for run in place.catalogue.unpublished():
+        publish(place, run)
+    finish_moves(place)
+    for name in place.disk.names(place.root / STAGING):
+        place.disk.remove(place.root / STAGING / name)
+    place.disk.sync_folder(place.root / STAGING)

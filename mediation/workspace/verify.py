@@ -1,0 +1,123 @@
+"""A workspace checked from its files alone: every hash, every total, every equation.
+
+Conventions
+-----------
+- Nothing is believed that can be computed: files are read whole, tables counted, certificates added up, links of the
+  chain formed again.
+- A fault is a sentence that says where; nothing is changed.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from mediation.decode.bytestream import ByteStream
+from mediation.errors import SourceRefused
+from mediation.pipeline.audit import INTO, OUT_OF
+from mediation.rulebook.model import SourceLimits
+from mediation.workspace import ingest, protocol
+from mediation.workspace.catalogue import Artifact, Run, SourceRow
+from mediation.workspace.protocol import Place
+
+PIECE_BYTES = 4 << 20
+COUNTED = {  # where the certificate counts the rows of a table
+    "rated": ("rate", "items_out"),
+    "rejects": ("decode", "items_exceptions"),
+    "suspended": ("rate", "items_exceptions"),
+    "duplicates": ("deduplicate", "items_exceptions"),
+}
+
+
+def verify(place: Place) -> list[str]:
+    """Every fault of a workspace; none where all is well."""
+    faults: list[str] = []
+    runs = place.catalogue.runs()
+    parent, link = ingest.NO_PARENT, ingest.NO_PARENT
+    for number, run in enumerate(runs, 1):
+        sources, artifacts = place.catalogue.sources(run.ordinal), place.catalogue.artifacts(run.ordinal)
+        what = f"run {run.ordinal}"
+        if run.ordinal != number:
+            faults.append(f"{what}: run {number} is missing before it")
+        if run.parent != parent:
+            faults.append(f"{what}: its parent is not the run before")
+        named = run.parent, run.kind, run.version, run.rulebook_hash, run.reference_hash, run.arguments
+        if ingest.run_identity(*named) != run.run_id:
+            faults.append(f"{what}: its id is not the hash of what it depends on")
+        if ingest.chain(run._replace(chain=link), sources, artifacts) != run.chain:
+            faults.append(f"{what}: its certificate's link does not follow from the one before and from what it holds")
+        faults += [f"{what}: {fault}" for fault in _run_faults(place, run, sources, artifacts)]
+        parent, link = run.run_id, run.chain
+    faults += _unknown_folders(place, runs)
+    return faults
+
+
+def _run_faults(place: Place, run: Run, sources: list[SourceRow], artifacts: list[Artifact]) -> list[str]:
+    folder = place.folder(run)
+    faults = [fault for artifact in artifacts for fault in _file_faults(place, folder, artifact)]
+    if faults:
+        return faults  # what follows reads them
+    result = json.loads((folder / "run.json").read_bytes())
+    for name in ingest.OF_RUN:
+        if result[name] != run.totals[name]:
+            faults.append(f"run.json and the catalogue differ in {name}")
+    into, out_of = (sum(run.totals[name] for name in side) for side in (INTO, OUT_OF))
+    if into != out_of:
+        faults.append(f"{into} records came in, {out_of} went out")
+    if run.totals["bytes_in"] != run.totals["bytes_accounted"]:
+        faults.append(f"{run.totals['bytes_in']} bytes came in, {run.totals['bytes_accounted']} are accounted for")
+    accepted = [source for source in sources if source.refused is None]
+    for name in (*INTO, *OUT_OF, "bytes_in", "conflicts"):
+        if sum(source.counts[name] for source in accepted) != run.totals[name]:
+            faults.append(f"its files do not add up to its {name}")
+    for table in COUNTED:
+        faults += _table_faults(folder, table, artifacts, result)
+    known = {artifact.path for artifact in artifacts}
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+    faults += [f"{path}: nobody has written it" for path in sorted(there - known)]
+    for source in accepted:
+        faults += _kept_faults(folder / ingest.KEPT / f"{source.source_id:08d}.zst", source)
+    return faults
+
+
+def _file_faults(place: Place, folder: Path, artifact: Artifact) -> list[str]:
+    path = folder / artifact.path
+    if not place.disk.exists(path):
+        return [f"{artifact.path} is missing"]
+    if place.disk.hash(path) != artifact.hash:
+        return [f"{artifact.path} is not what was written"]
+    return []
+
+
+def _table_faults(folder: Path, table: str, artifacts: list[Artifact], result: dict) -> list[str]:
+    parts = [each.path for each in artifacts if each.path.startswith(f"{table}/")]
+    rows = sum(pq.read_metadata(folder / part).num_rows for part in parts)
+    stage, side = COUNTED[table]
+    wanted = sum(row[side] for row in result["certificate"] if row["stage"] == stage)
+    return [] if rows == wanted else [f"{table} has {rows} rows, and its certificate {wanted}"]
+
+
+def _kept_faults(path: Path, source: SourceRow) -> list[str]:
+    limits = SourceLimits(max_bytes=1 << 62, max_ratio=1 << 31)
+    buffer = bytearray(PIECE_BYTES)
+    try:
+        stream = ByteStream(path, "zstd", limits)
+        try:
+            filled = len(buffer)
+            while filled == len(buffer):
+                filled = stream.fill(memoryview(buffer), 0, len(buffer))
+            found: Any = stream.finish()
+        finally:
+            stream.close()
+    except SourceRefused as refusal:
+        return [f"the copy of {source.name}: {refusal}"]
+    return [] if found == source.content_hash else [f"the copy of {source.name} is not what was read"]
+
+
+def _unknown_folders(place: Place, runs: list[Run]) -> list[str]:
+    known = {run.folder for run in runs}
+    names = place.disk.names(place.root / protocol.RUNS)
+    return [f"runs/{name}: the catalogue does not know it" for name in names if name not in known]

@@ -1,0 +1,217 @@
+"""A folder that lasts: runs of many days, exactly once, and what can be asked of them.
+
+Conventions
+-----------
+- `catalogue.sqlite` is the truth; `runs/` holds what is committed, whole runs only; `staging/` what is not yet;
+  `rulebooks/` and `references/` the declarations that runs were made by, by content.
+- One ingest at a time; readers are never blocked, and see what is committed.
+- A workspace that is someone else's, writable by others, or of a newer version is refused.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import stat
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mediation.errors import InvariantError, OutputError, TemporaryError
+from mediation.pipeline.disk import Disk
+from mediation.rulebook import Rulebook, load_rulebook
+from mediation.workspace import ingest, protocol
+from mediation.workspace import status as told
+from mediation.workspace import verify as checked
+from mediation.workspace.catalogue import NAME, Catalogue
+from mediation.workspace.protocol import RUNS, STAGING, Place
+
+RULEBOOKS, REFERENCES, LOCK = "rulebooks", "references", "lock"
+NO_REFERENCE = b""
+OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
+ASK_AGAIN_S = 0.05
+
+
+class Workspace:
+    """An open workspace. A context manager.
+
+    Parameters
+    ----------
+    path : path-like
+        Made by `Workspace.init`.
+    disk : Disk, optional
+
+    Raises
+    ------
+    InvariantError
+        It is damaged, a newer version's, or others may write into it.
+    """
+
+    def __init__(self, path: str | os.PathLike, disk: Disk | None = None):
+        self.root = Path(path).absolute()
+        self._refuse_foreign()
+        self.place = Place(self.root, disk or Disk(), Catalogue.open_file(self.root / NAME))
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the catalogue."""
+        self.place.catalogue.close()
+
+    def _refuse_foreign(self) -> None:
+        try:
+            found = self.root.lstat()
+        except OSError as error:
+            raise InvariantError(f"{self.root}: no workspace: {error.strerror}") from error
+        if not stat.S_ISDIR(found.st_mode) or not (self.root / NAME).exists():
+            raise InvariantError(f"{self.root}: no workspace: `mediation init` makes one")
+        if found.st_uid != os.geteuid() or found.st_mode & OTHERS_MAY_WRITE:
+            raise InvariantError(
+                f"{self.root}: another user's, or others may write into it: see who has, then chmod 700"
+            )
+
+    @classmethod
+    def init(cls, path: str | os.PathLike, rulebook: str | os.PathLike, reference: str | os.PathLike | None = None):
+        """Make a workspace.
+
+        Parameters
+        ----------
+        path : path-like
+            Must not exist; its parent must.
+        rulebook, reference : path-like
+            Folders, as of `load_rulebook`; what they hold is copied.
+
+        Raises
+        ------
+        OutputError
+            `path` exists or cannot be made.
+        RulebookError
+        """
+        root, disk = Path(path).absolute(), Disk()
+        load_rulebook(rulebook, reference)  # before anything is made
+        try:
+            disk.make_folder(root)
+        except OSError as error:
+            raise OutputError(f"{root}: cannot be made: {error.strerror}") from error
+        for name in (STAGING, RUNS, RULEBOOKS, REFERENCES):
+            disk.make_folder(root / name)
+        with disk.create(root / LOCK):
+            pass
+        pinned = _pinned(disk, root, rulebook, reference)
+        half_made = root / f".{NAME}"
+        connection = Catalogue.connect(half_made, new=True)
+        Catalogue.create(connection, {"secret": secrets.token_bytes(16), **pinned}).close()
+        disk.rename(half_made, root / NAME)  # closed, it has no other files
+        for folder in (root / RULEBOOKS, root / REFERENCES, root, root.parent):
+            disk.sync_folder(folder)
+        return cls(root)
+
+    # ---------------------------------------------------------------------------------------- rule books
+
+    def rulebook(self) -> Rulebook:
+        """The rule book that the next run is made by."""
+        catalogue = self.place.catalogue
+        rulebook, reference = (catalogue.setting(name).decode() for name in ("rulebook", "reference"))
+        return load_rulebook(
+            self.root / RULEBOOKS / rulebook, self.root / REFERENCES / reference if reference else None
+        )
+
+    def use(self, rulebook: str | os.PathLike, reference: str | os.PathLike | None = None) -> None:
+        """Make the next runs by another rule book or other reference data."""
+        load_rulebook(rulebook, reference)
+        with self.locked(0):
+            self.place.catalogue.set(_pinned(self.place.disk, self.root, rulebook, reference))
+
+    # -------------------------------------------------------------------------------------------- runs
+
+    @contextmanager
+    def locked(self, wait_s: float) -> Iterator[None]:
+        """Be the only one who writes; what an interrupted run has left is put right first.
+
+        Raises
+        ------
+        TemporaryError
+            Somebody else writes, and did not end in time.
+        """
+        handle = os.open(self.root / LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            until = time.monotonic() + wait_s
+            while True:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() >= until:
+                        raise TemporaryError(f"{self.root}: another run is writing: try again, or wait") from None
+                    time.sleep(ASK_AGAIN_S)
+            protocol.recover(self.place)
+            yield
+        finally:
+            os.close(handle)
+
+    def ingest(self, paths: Iterable, *, threads: int | None = None, wait_s: float = 0.0) -> ingest.Report:
+        """Process files and commit what comes of them; again and again is the same as once."""
+        with self.locked(wait_s):
+            return ingest.ingest(self.place, self.rulebook(), paths, threads=threads)
+
+    def ingest_inbox(
+        self, inbox: str | os.PathLike, *, threads: int | None = None, wait_s: float = 0.0
+    ) -> ingest.Report | None:
+        """Process the files that are in a folder, and move them to ``done/`` or ``quarantine/`` in it; None: no files."""
+        folder = Path(inbox).absolute()
+        with self.locked(wait_s):
+            paths = [each for each in sorted(folder.iterdir()) if each.is_file() and not each.name.startswith(".")]
+            if not paths:
+                return None
+            return ingest.ingest(self.place, self.rulebook(), paths, threads=threads, inbox=folder)
+
+    # --------------------------------------------------------------------------------------- questions
+
+    def tables(self) -> dict[str, Any]:
+        """Name -> Arrow dataset (rated, rejects, suspended, duplicates) or table (files, runs) of what is committed."""
+        return told.tables(self.place)
+
+    def status(self) -> dict:
+        """Runs, files, gaps in sequences, suspense by code, totals and the last link of the certificates."""
+        return told.status(self.place)
+
+    def verify(self) -> list[str]:
+        """Recompute every hash, total and equation from the files; every fault, none where all is well."""
+        return checked.verify(self.place)
+
+
+def _pinned(disk: Disk, root: Path, rulebook: Any, reference: Any) -> dict[str, bytes]:
+    """Copies of the declarations, by content; the settings that name them."""
+    book = load_rulebook(rulebook, reference)
+    _copy_once(disk, Path(rulebook), root / RULEBOOKS / book.hash)
+    if reference is None:
+        return {"rulebook": book.hash.encode(), "reference": NO_REFERENCE}
+    _copy_once(disk, Path(reference), root / REFERENCES / book.reference_hash)
+    return {"rulebook": book.hash.encode(), "reference": book.reference_hash.encode()}
+
+
+def _copy_once(disk: Disk, source: Path, target: Path) -> None:
+    if disk.exists(target):
+        return
+    half_made = target.with_name(f".{secrets.token_hex(8)}")
+    disk.make_folder(half_made)
+    folders = [half_made]
+    for path in sorted(source.rglob("*")):
+        copy = half_made / path.relative_to(source)
+        if path.is_dir():
+            disk.make_folder(copy)
+            folders.append(copy)
+        else:
+            with disk.create(copy) as file:
+                file.write(path.read_bytes())
+    for folder in reversed(folders):
+        disk.sync_folder(folder)
+    disk.rename(half_made, target)
+    disk.sync_folder(target.parent)
