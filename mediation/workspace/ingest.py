@@ -202,14 +202,8 @@ def run_identity(parent: str, kind: str, version: str, rulebook: str, reference:
 
 def chain(run: Run, sources: list[SourceRow], artifacts: list[Artifact]) -> str:
     """The certificate's link: a hash of the link before (in `run.chain`), and of what the run came to."""
-    told = [
-        run.chain,
-        run.run_id,
-        run.totals,
-        [source[:-1] + (source.counts,) for source in sources],
-        sorted(artifacts),
-    ]
-    return blake3.blake3(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    told = json.dumps([run.chain, run.run_id, run.totals, sources, sorted(artifacts)], sort_keys=True)
+    return blake3.blake3(told.encode()).hexdigest()
 
 
 def _moves(place: Place, inbox: Path | None, taken: list[Taken], refused: set[str]) -> list[Move]:

@@ -164,7 +164,7 @@ class Workspace:
     def ingest_inbox(
         self, inbox: str | os.PathLike, *, threads: int | None = None, wait_s: float = 0.0
     ) -> ingest.Report | None:
-        """Process the files that are in a folder, and move them to ``done/`` or ``quarantine/`` in it; None: no files."""
+        """Process the files in a folder, and move them to ``done/`` or ``quarantine/`` in it; None: there are none."""
         folder = Path(inbox).absolute()
         with self.locked(wait_s):
             paths = [each for each in sorted(folder.iterdir()) if each.is_file() and not each.name.startswith(".")]
