@@ -16,6 +16,7 @@ from mediation.pipeline.output import write
 from mediation.pipeline.run import Run, RunBatch, process, stream
 from mediation.rate.rate import rate
 from mediation.rulebook import Rulebook, load_rulebook
+from mediation.workspace import Workspace
 
 __version__ = "0.1.0"
 
@@ -26,6 +27,7 @@ __all__ = [
     "RulebookError",
     "Run",
     "RunBatch",
+    "Workspace",
     "decode",
     "deduplicate",
     "errors",

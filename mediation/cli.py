@@ -179,6 +179,102 @@ def beyond_limits(book, result) -> int:
 
 
 @main.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.option("--rulebook", required=True, type=click.Path(path_type=Path), help="Folder of the rule book.")
+@click.option("--reference", type=click.Path(path_type=Path), help="Folder of the reference data.")
+@click.option("--quiet", is_flag=True)
+def init(workspace, rulebook, reference, quiet):
+    """Make a WORKSPACE, which runs of many days add to."""
+    from mediation import Workspace
+
+    with Workspace.init(workspace, rulebook, reference):
+        if not quiet:
+            say(f"{workspace} is made; `mediation ingest {workspace} FILE…` adds to it")
+
+
+@main.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.option("--rulebook", required=True, type=click.Path(path_type=Path), help="Folder of the rule book.")
+@click.option("--reference", type=click.Path(path_type=Path), help="Folder of the reference data.")
+def use(workspace, rulebook, reference):
+    """Make the WORKSPACE's next runs by another rule book or other reference data."""
+    from mediation import Workspace
+
+    with Workspace(workspace) as opened:
+        opened.use(rulebook, reference)
+
+
+@main.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.option("--inbox", type=click.Path(path_type=Path), help="Take what is in this folder, and move it when done.")
+@click.option("--threads", type=click.IntRange(1, 1024), help="Default: as many as there are processors.")
+@click.option("--wait", "wait_s", default=0.0, type=click.FloatRange(0), help="Seconds to wait for another run.")
+@click.option("--json", "as_json", is_flag=True, help="Print the run's run.json.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors (and --json).")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+def ingest(workspace, inbox, threads, wait_s, as_json, quiet, files):
+    """Process FILES into a WORKSPACE: exactly once, whatever is given again or interrupted."""
+    from mediation import Workspace
+
+    if bool(files) == (inbox is not None):
+        raise click.UsageError("give FILES, or --inbox")
+    with Workspace(workspace) as opened, progress(quiet or as_json) as update:
+        options = {"threads": threads, "wait_s": wait_s, "on_progress": update}
+        report = opened.ingest(files, **options) if files else opened.ingest_inbox(inbox, **options)
+        book = opened.rulebook()
+    result = {} if report is None else report.result
+    if as_json:
+        print_json(result)
+    elif not quiet:
+        for repeat in () if report is None else report.repeats:
+            which = f"in run {repeat.known_from}" if repeat.known_from else "in another file given with it"
+            say(f"{repeat.listed.name}: its content came before, {which}")
+        if result:
+            print_totals(result)
+        ran = report is not None and report.run is not None
+        say(f"run {report.run.ordinal} is committed" if ran else "nothing new: no run was made")
+    return beyond_limits(book, result) if result else 0
+
+
+@main.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True)
+def status(workspace, as_json):
+    """What is committed in a WORKSPACE, and what somebody should look at."""
+    from mediation import Workspace
+
+    with Workspace(workspace) as opened:
+        found = opened.status()
+    if as_json:
+        print_json(found)
+        return
+    say(f"{found['runs']:,} runs, {found['files']:,} files, {len(found['refused']):,} refused")
+    say(*(f"  {name:<20}{count:>20,}" for name, count in found["totals"].items() if count))
+    say(*(f"refused  {each['name']}: {each['code']} (run {each['run']})" for each in found["refused"]))
+    for gap in found["gaps"]:
+        say(f"missing  {gap['feed']} {gap['date'] or ''}: {', '.join(map(str, gap['missing'][:20]))}")
+    for code, waiting in sorted(found["suspense"].items()):
+        say(f"suspense {code:<28}{waiting['records']:>12,} since run {waiting['since_run']}")
+    say(f"certificates' last link {found['chain']}")
+
+
+@main.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.option("--quiet", is_flag=True)
+def verify(workspace, quiet):
+    """Check a WORKSPACE from its files: every hash, total and equation."""
+    from mediation import Workspace
+    from mediation.errors import InvariantError
+
+    with Workspace(workspace) as opened:
+        faults = opened.verify()
+    if faults:
+        fail(InvariantError.exit_code, f"{workspace}: {len(faults)} faults", *faults)
+    if not quiet:
+        say(f"{workspace}: every hash, total and equation holds")
+
+
+@main.command()
 @click.argument("rulebook", type=click.Path(path_type=Path))
 @click.option("--reference", type=click.Path(path_type=Path), help="Folder of the reference data.")
 @click.option("--quiet", is_flag=True)

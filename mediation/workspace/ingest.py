@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -105,7 +105,13 @@ class Recorder:
 
 
 def ingest(
-    place: Place, book: Any, paths: Iterable, *, threads: int | None = None, inbox: Path | None = None
+    place: Place,
+    book: Any,
+    paths: Iterable,
+    *,
+    threads: int | None = None,
+    inbox: Path | None = None,
+    on_progress: Callable[[Any], None] | None = None,
 ) -> Report:
     """Process files and commit what comes of them.
 
@@ -119,6 +125,8 @@ def ingest(
     threads : int, optional
     inbox : Path, optional
         The files are moved from here to ``done/`` or ``quarantine/`` in it once the run is committed.
+    on_progress : callable, optional
+        As of `write_run`.
     """
     attempt = secrets.token_hex(8)
     last = place.catalogue.last_run()
@@ -136,7 +144,7 @@ def ingest(
             place.catalogue.add_moves(_moves(place, inbox, repeats, set()))
             protocol.finish_moves(place)
             return Report(None, repeats, {})
-        result = _write(place, book, [each.listed.path for each in fresh], folder, disk, threads)
+        result = _write(place, book, [each.listed.path for each in fresh], folder, disk, threads, on_progress)
         sources = _source_rows(ordinal, fresh, result, disk)
         disk.sync_folder(folder / KEPT)
         run = _run(ordinal, last, book, fresh, result, attempt)
@@ -150,12 +158,14 @@ def ingest(
         ) from error
 
 
-def _write(place: Place, book: Any, paths: list[Path], folder: Path, disk: Any, threads: int | None) -> dict:
+def _write(
+    place: Place, book: Any, paths: list[Path], folder: Path, disk: Any, threads: int | None, on_progress: Any
+) -> dict:
     secret = place.catalogue.setting("secret")
     past = Past(secret, history.opened(place, secret), place.catalogue.next_source_id())
     batches = Stream(paths, book, threads, past=past)
     try:
-        result = write_run(batches, folder, disk)
+        result = write_run(batches, folder, disk, on_progress)
         history.write(batches.admission, secret, folder, disk)
         disk.sync_folder(folder)
     finally:

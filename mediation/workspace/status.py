@@ -13,7 +13,6 @@ from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.dataset
 
 from mediation.pipeline.audit import INTO, OUT_OF
 from mediation.pipeline.run import TABLES
@@ -48,6 +47,8 @@ FILE_COLUMNS = {
 
 def tables(place: Place) -> dict[str, Any]:
     """Name -> Arrow dataset or table of what is committed."""
+    import pyarrow.dataset
+
     runs, sources = place.catalogue.runs(), place.catalogue.sources()
     folders = {run.ordinal: place.folder(run) for run in runs}
     found: dict[str, Any] = {}

@@ -10,12 +10,11 @@ Conventions
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -140,6 +139,8 @@ class Workspace:
         TemporaryError
             Somebody else writes, and did not end in time.
         """
+        import fcntl  # where there is none, a workspace can still be read
+
         handle = os.open(self.root / LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
             until = time.monotonic() + wait_s
@@ -156,21 +157,55 @@ class Workspace:
         finally:
             os.close(handle)
 
-    def ingest(self, paths: Iterable, *, threads: int | None = None, wait_s: float = 0.0) -> ingest.Report:
-        """Process files and commit what comes of them; again and again is the same as once."""
-        with self.locked(wait_s):
-            return ingest.ingest(self.place, self.rulebook(), paths, threads=threads)
+    def ingest(
+        self,
+        paths: Iterable,
+        *,
+        threads: int | None = None,
+        wait_s: float = 0.0,
+        on_progress: Callable[[Any], None] | None = None,
+    ) -> ingest.Report:
+        """Process files and commit what comes of them; again and again is the same as once.
 
-    def ingest_inbox(
-        self, inbox: str | os.PathLike, *, threads: int | None = None, wait_s: float = 0.0
-    ) -> ingest.Report | None:
-        """Process the files in a folder, and move them to ``done/`` or ``quarantine/`` in it; None: there are none."""
-        folder = Path(inbox).absolute()
+        Parameters
+        ----------
+        paths : iterable of path
+        threads : int, optional
+            Default: as many as there are processors.
+        wait_s : float
+            How long to wait for another run to end.
+        on_progress : callable, optional
+            As of `write`.
+
+        Raises
+        ------
+        TemporaryError
+            Another run is writing, or I/O failed: nothing was committed.
+        """
+        with self.locked(wait_s):
+            return ingest.ingest(self.place, self.rulebook(), paths, threads=threads, on_progress=on_progress)
+
+    def ingest_inbox(self, inbox: str | os.PathLike, **options: Any) -> ingest.Report | None:
+        """Process the files in a folder, and move them to ``done/`` or ``quarantine/`` in it.
+
+        Parameters
+        ----------
+        inbox : path-like
+            Folders and files whose names begin with a dot are left alone.
+        **options
+            As of `ingest`.
+
+        Returns
+        -------
+        Report or None
+            None where there are no files.
+        """
+        folder, wait_s = Path(inbox).absolute(), options.pop("wait_s", 0.0)
         with self.locked(wait_s):
             paths = [each for each in sorted(folder.iterdir()) if each.is_file() and not each.name.startswith(".")]
             if not paths:
                 return None
-            return ingest.ingest(self.place, self.rulebook(), paths, threads=threads, inbox=folder)
+            return ingest.ingest(self.place, self.rulebook(), paths, inbox=folder, **options)
 
     # --------------------------------------------------------------------------------------- questions
 
