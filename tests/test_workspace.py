@@ -1,0 +1,257 @@
+"""A workspace as its user sees it: files in, exactly once; what is committed, and what is wrong with it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import zstandard
+
+import mediation as md
+import mediation.sample
+from mediation.errors import InvariantError, OutputError, RulebookError, TemporaryError
+from mediation.pipeline.sources import list_sources
+from mediation.sample.generate import generate
+from mediation.workspace.catalogue import NAME
+
+RULES = Path(mediation.sample.__file__).parent / "rulebook"
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory):
+    """A small market's raw files, in source order, with their reference data."""
+    folder = tmp_path_factory.mktemp("day") / "market"
+    generate(folder, records=6000, files=2, faults=True)
+    book = md.load_rulebook(RULES, folder / "reference")
+    return folder, [each.path for each in list_sources(sorted((folder / "in").iterdir()), book)]
+
+
+@pytest.fixture
+def workspace(day, tmp_path):
+    with md.Workspace.init(tmp_path / "ws", RULES, day[0] / "reference") as opened:
+        yield opened
+
+
+def accepted(workspace):
+    return Counter(name for name, refused in _files(workspace) if refused is None)
+
+
+def _files(workspace):
+    files = workspace.tables()["files"]
+    return zip(files["name"].to_pylist(), files["refused"].to_pylist(), strict=True)
+
+
+def committed(workspace):
+    """The rated rows without what depends on how files were given to runs."""
+    rows = workspace.tables()["rated"].to_table().drop_columns(["source_id"]).to_pylist()
+    return Counter(json.dumps(row, default=str, sort_keys=True) for row in rows)
+
+
+def test_a_run_is_what_a_plain_run_would_be(workspace, day):
+    report = workspace.ingest(day[1])
+    plain = md.process(day[1], md.load_rulebook(RULES, day[0] / "reference"))
+    tables = workspace.tables()
+    for name in ("rated", "rejects", "suspended"):
+        assert tables[name].to_table().equals(getattr(plain, name).combine_chunks().cast(tables[name].schema))
+    assert report.run.totals["records_in"] == plain.audit.totals()["records_in"]
+    assert tables["duplicates"].count_rows() == plain.duplicates.num_rows
+    assert workspace.verify() == []
+
+
+def test_the_same_files_again_change_nothing(workspace, day):
+    workspace.ingest(day[1])
+    before = committed(workspace), workspace.status()
+    refused = {name for name, code in _files(workspace) if code}
+    again = workspace.ingest([path for path in day[1] if path.name not in refused])
+    assert again.run is None
+    assert {each.known_from for each in again.repeats} == {1}
+    assert (committed(workspace), workspace.status()) == before
+
+
+@pytest.mark.parametrize("disguise", ["renamed", "gzip", "zstd"])
+def test_a_file_is_known_whatever_it_is_called_and_however_compressed(workspace, day, tmp_path, disguise):
+    plain = next(path for path in day[1] if path.suffix == ".txt" and path.read_bytes()[:2] != b"\x1f\x8b")
+    workspace.ingest([plain])
+    other = tmp_path / plain.name.replace("0001", "0009").replace("0002", "0009")
+    content = plain.read_bytes()
+    packed = {"renamed": content, "gzip": gzip.compress(content), "zstd": zstandard.compress(content)}[disguise]
+    other.write_bytes(packed)
+    report = workspace.ingest([other])
+    assert report.run is None
+    assert [each.known_from for each in report.repeats] == [1]
+
+
+def test_the_same_content_twice_in_one_ingest_is_taken_once(workspace, day, tmp_path):
+    first = day[1][0]
+    copy = tmp_path / "copy" / first.name
+    copy.parent.mkdir()
+    shutil.copy(first, copy)
+    report = workspace.ingest([first, copy])
+    assert accepted(workspace) == {first.name: 1}
+    assert [each.known_from for each in report.repeats] == [0]
+
+
+def test_runs_by_parts_hold_every_file_once_and_number_sources_on(workspace, day):
+    for path in day[1]:
+        workspace.ingest([path])
+    files = workspace.tables()["files"]
+    assert files["source_id"].to_pylist() == list(range(len(day[1])))
+    assert files["run"].to_pylist() == list(range(1, len(day[1]) + 1))
+    rated = workspace.tables()["rated"].to_table()
+    assert set(rated["source_id"].to_pylist()) <= set(range(len(day[1])))
+    assert workspace.verify() == []
+
+
+def test_a_refused_file_is_told_kept_out_and_may_come_again(workspace, day):
+    workspace.ingest(day[1])
+    refused = {name: code for name, code in _files(workspace) if code}
+    assert refused
+    assert {each["name"]: each["code"] for each in workspace.status()["refused"]} == refused
+    again = workspace.ingest([path for path in day[1] if path.name in refused])
+    assert again.run.ordinal == 2
+    assert again.run.totals["files_refused"] == len(refused)
+    assert workspace.verify() == []
+
+
+def test_an_inbox_is_emptied_into_done_and_quarantine(workspace, day, tmp_path):
+    inbox = tmp_path / "inbox"
+    shutil.copytree(day[0] / "in", inbox)
+    (inbox / ".half.txt").write_bytes(b"still being written")
+    report = workspace.ingest_inbox(inbox)
+    refused = {name for name, code in _files(workspace) if code}
+    assert {path.name for path in (inbox / "quarantine").iterdir()} == refused
+    assert {path.name for path in (inbox / "done").iterdir()} == {path.name for path in day[1]} - refused
+    assert [path.name for path in inbox.iterdir() if path.is_file()] == [".half.txt"]
+    assert report.run.ordinal == 1
+    assert workspace.ingest_inbox(inbox) is None
+
+
+def test_a_second_file_of_a_name_is_moved_beside_the_first(workspace, day, tmp_path):
+    inbox, (one, two) = tmp_path / "inbox", day[1][:2]
+    inbox.mkdir()
+    for path in (one, two):
+        shutil.copy(path, inbox / one.name)
+        workspace.ingest_inbox(inbox)
+    assert len(list((inbox / "done").iterdir())) + len(list((inbox / "quarantine").glob("*"))) == 2
+
+
+def test_gaps_in_sequences_are_named(tmp_path):
+    generate(tmp_path / "market", records=2000, files=5, feeds=["cucc"], processes=1)
+    files = sorted((tmp_path / "market" / "in").iterdir())[:5]
+    with md.Workspace.init(tmp_path / "ws", RULES, tmp_path / "market" / "reference") as workspace:
+        workspace.ingest(files[:1])
+        assert workspace.status()["gaps"] == []
+        workspace.ingest(files[3:4])
+        assert workspace.status()["gaps"] == [{"feed": "cucc", "date": "2026-06-01", "missing": [2, 3]}]
+        workspace.ingest(files[1:3])
+        assert workspace.status()["gaps"] == []
+
+
+def test_readers_glob_whole_runs(workspace, day):
+    import duckdb
+    import polars as pl
+
+    workspace.ingest(day[1])
+    glob = str(workspace.root / "runs" / "*" / "rated" / "*.parquet")
+    rows = workspace.tables()["rated"].count_rows()
+    assert duckdb.sql(f"SELECT count(*) FROM '{glob}'").fetchall() == [(rows,)]
+    assert pl.scan_parquet(glob).select(pl.len()).collect().item() == rows
+
+
+def test_another_rule_book_is_for_the_next_runs(workspace, day, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(RULES, other)
+    text = (other / "rulebook.toml").read_text()
+    (other / "rulebook.toml").write_text(text.replace('name = "', 'name = "other ', 1))
+    workspace.ingest(day[1][:1])
+    workspace.use(other, day[0] / "reference")
+    workspace.ingest(day[1][1:2])
+    hashes = workspace.tables()["runs"]["rulebook_hash"].to_pylist()
+    assert len(set(hashes)) == 2
+    assert workspace.verify() == []
+
+
+def test_one_run_at_a_time(workspace, day):
+    refused = pytest.raises(TemporaryError, match="another run is writing")
+    with md.Workspace(workspace.root) as other, other.locked(0), refused:
+        workspace.ingest(day[1])
+    assert workspace.ingest(day[1]).run.ordinal == 1
+
+
+def test_what_is_no_workspace_of_ours_is_refused(workspace, day, tmp_path):
+    with pytest.raises(OutputError):
+        md.Workspace.init(workspace.root, RULES, day[0] / "reference")
+    with pytest.raises(RulebookError):
+        md.Workspace.init(tmp_path / "never", tmp_path)
+    assert not (tmp_path / "never").exists()
+    with pytest.raises(InvariantError, match="no workspace"):
+        md.Workspace(tmp_path)
+    workspace.close()
+    os.chmod(workspace.root, 0o770)
+    with pytest.raises(InvariantError, match="others may write"):
+        md.Workspace(workspace.root)
+    os.chmod(workspace.root, 0o700)
+    connection = sqlite3.connect(workspace.root / NAME)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(InvariantError, match="version 99"):
+        md.Workspace(workspace.root)
+    (workspace.root / NAME).write_bytes(b"x" * 4096)
+    with pytest.raises(InvariantError):
+        md.Workspace(workspace.root)
+
+
+def test_nothing_but_the_owner_may_read_it(workspace, day):
+    workspace.ingest(day[1])
+    for path in workspace.root.rglob("*"):
+        if not path.name.startswith(NAME):
+            assert path.stat().st_mode & 0o077 == 0, path
+
+
+@pytest.mark.parametrize("harm", ["changed", "gone", "added", "a copy changed", "the catalogue changed"])
+def test_verify_finds_harm(workspace, day, harm):
+    workspace.ingest(day[1])
+    (run,) = (workspace.root / "runs").iterdir()
+    part = next((run / "rated").iterdir())
+    if harm == "changed":
+        content = bytearray(part.read_bytes())
+        content[len(content) // 2] ^= 1
+        part.write_bytes(content)
+    elif harm == "gone":
+        part.unlink()
+    elif harm == "added":
+        shutil.copy(part, part.with_name("part-00099.parquet"))
+    elif harm == "a copy changed":
+        next((run / "sources").iterdir()).write_bytes(b"")
+    else:
+        connection = sqlite3.connect(workspace.root / NAME)
+        connection.execute("UPDATE run SET totals = replace(totals, '\"rated\": ', '\"rated\": 1')")
+        connection.commit()
+        connection.close()
+    assert workspace.verify() != []
+
+
+def test_the_command_does_it_all(day, tmp_path):
+    def mediation(*arguments):
+        command = [sys.executable, "-m", "mediation", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    ws, files = tmp_path / "ws", [path for path in day[1] if "bad" not in path.name]
+    assert mediation("init", ws, "--rulebook", RULES, "--reference", day[0] / "reference").returncode == 0
+    first = mediation("ingest", ws, *files)
+    assert "run 1 is committed" in first.stdout
+    again = mediation("ingest", ws, *files[:1])
+    assert "nothing new: no run was made" in again.stdout
+    assert "1 runs" in mediation("status", ws).stdout
+    assert json.loads(mediation("status", ws, "--json").stdout)["runs"] == 1
+    assert mediation("verify", ws).returncode == 0
+    assert mediation("ingest", ws).returncode == 64
+    assert mediation("status", tmp_path).returncode == 70
