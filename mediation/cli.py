@@ -275,6 +275,24 @@ def verify(workspace, quiet):
 
 
 @main.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.argument("run")
+@click.option("--threads", type=click.IntRange(1, 1024), help="Default: as many as there are processors.")
+@click.option("--wait", "wait_s", default=0.0, type=click.FloatRange(0), help="Seconds to wait for another run.")
+def replay(workspace, run, threads, wait_s):
+    """Compute a committed RUN of a WORKSPACE again: its digest must be the same."""
+    from mediation import Workspace
+    from mediation.errors import InvariantError
+
+    with Workspace(workspace) as opened:
+        found = opened.replay(run, threads=threads, wait_s=wait_s)
+    if not found.same:
+        committed = found.run.totals["digest"]
+        fail(InvariantError.exit_code, f"run {found.run.ordinal}: digest {found.digest}, committed {committed}")
+    say(f"run {found.run.ordinal}: the same again, digest {found.digest}")
+
+
+@main.command()
 @click.argument("rulebook", type=click.Path(path_type=Path))
 @click.option("--reference", type=click.Path(path_type=Path), help="Folder of the reference data.")
 @click.option("--quiet", is_flag=True)

@@ -17,7 +17,7 @@ import zstandard
 
 import mediation as md
 import mediation.sample
-from mediation.errors import InvariantError, OutputError, RulebookError, TemporaryError
+from mediation.errors import InvariantError, NoInputError, OutputError, RulebookError, TemporaryError
 from mediation.pipeline.sources import list_sources
 from mediation.sample.generate import generate
 from mediation.workspace.catalogue import NAME
@@ -239,6 +239,24 @@ def test_verify_finds_harm(workspace, day, harm):
     assert workspace.verify() != []
 
 
+def test_a_run_can_be_replayed_by_the_rule_book_it_was_made_by(workspace, day, tmp_path):
+    for path in day[1]:
+        workspace.ingest([path])
+    other = tmp_path / "other"
+    shutil.copytree(RULES, other)
+    prices = (other / "prices.csv").read_text()
+    (other / "prices.csv").write_text(prices.replace(",0.1", ",0.2"))
+    workspace.use(other, day[0] / "reference")
+    workspace.ingest([day[1][-1]])
+    for run in workspace.tables()["runs"].to_pylist():
+        if run["files_refused"] == 0:
+            assert workspace.replay(run["ordinal"]).same
+    next((workspace.root / "runs").glob("00000001-*/sources/*")).unlink()
+    with pytest.raises(NoInputError, match="no longer kept"):
+        workspace.replay(1)
+    assert list((workspace.root / "staging").iterdir()) == []
+
+
 def test_the_command_does_it_all(day, tmp_path):
     def mediation(*arguments):
         command = [sys.executable, "-m", "mediation", *map(str, arguments)]
@@ -253,5 +271,6 @@ def test_the_command_does_it_all(day, tmp_path):
     assert "1 runs" in mediation("status", ws).stdout
     assert json.loads(mediation("status", ws, "--json").stdout)["runs"] == 1
     assert mediation("verify", ws).returncode == 0
+    assert "the same again" in mediation("replay", ws, "1").stdout
     assert mediation("ingest", ws).returncode == 64
     assert mediation("status", tmp_path).returncode == 70

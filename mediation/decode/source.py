@@ -69,6 +69,8 @@ class Source:
     limits : SourceLimits
     chunk_bytes : int
         Size of a text, raised to four times the longest record where that is more.
+    said, compression : NameMatch and str, optional
+        What the file's name says and what the file is, where that is not what `path` and the feed say.
 
     Attributes
     ----------
@@ -93,10 +95,21 @@ class Source:
         The file cannot be opened, or reading it failed.
     """
 
-    def __init__(self, path, feed, layout, limits, *, chunk_bytes: int = CHUNK_BYTES):
+    def __init__(
+        self,
+        path,
+        feed,
+        layout,
+        limits,
+        *,
+        chunk_bytes: int = CHUNK_BYTES,
+        said: NameMatch | None = None,
+        compression: str | None = None,
+    ):
         self.layout = layout
         self._declared, self._plan, self._columns = layout.declared, layout.plan, list(layout.control_columns)
-        self._said = feed.template.match(os.path.basename(os.fsdecode(path))) or NameMatch(None, None)
+        named = feed.template.match(os.path.basename(os.fsdecode(path)))
+        self._said = said or named or NameMatch(None, None)
         self._longest = max(self._declared.max_record_bytes, self._declared.record_length or 0)
         self._capacity = max(chunk_bytes, 4 * self._longest, 64)
         self._limit = self._capacity - 1  # one byte is free to end a last record that has no terminator
@@ -104,7 +117,7 @@ class Source:
         self._begun = False
         self.content_hash = self.sum_verified = None
         self.header_bytes = self.trailer_bytes = self.filler_bytes = 0
-        self._stream = ByteStream(path, feed.declared.compression, limits)
+        self._stream = ByteStream(path, compression or feed.declared.compression, limits)
         header, trailer = self._declared.header, self._declared.trailer
         totals = header is not None and (header.record_count is not None or bool(header.sums))
         self.held = self.compression != "none" or trailer is not None or totals

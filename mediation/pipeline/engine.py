@@ -27,6 +27,7 @@ from mediation.native._column import Batch
 from mediation.pipeline.audit import SourceAudit
 from mediation.pipeline.sources import Listed, file_hash, most_bytes
 from mediation.pipeline.spool import Spool
+from mediation.rulebook.names import NameMatch
 
 TEMPORARY = frozenset(["changed_while_read", "unreadable"])
 
@@ -294,7 +295,10 @@ class Engine:
                     raise SourceRefused(entry.code, entry.detail)
                 feed = self.book.feeds[entry.feed]
                 state.layout = decoding.layout_of(feed, entry.date)
-                with Source(entry.path, feed, state.layout, feed.declared.limits) as source:
+                said, compression = NameMatch(entry.date, entry.sequence), "zstd" if entry.kept_of else None
+                with Source(
+                    entry.path, feed, state.layout, feed.declared.limits, said=said, compression=compression
+                ) as source:
                     state.source = source
                     state.held = source.held or state.layout.declared.header is not None
                     for chunk in source:

@@ -25,7 +25,7 @@ from mediation.pipeline.audit import STAGES, Audit
 from mediation.pipeline.digest import TableDigest
 from mediation.pipeline.engine import NO_PAST, Engine, Past
 from mediation.pipeline.finish import TABLES, Finisher, RunBatch
-from mediation.pipeline.sources import list_sources
+from mediation.pipeline.sources import Listed, list_sources
 from mediation.pipeline.tables import Columns
 from mediation.rulebook.zones import tzdata_version
 from mediation.settle.account_day import AccountDays
@@ -44,6 +44,8 @@ class Stream:
 
     Parameters
     ----------
+    paths : iterable of path or of Listed
+        `Listed` are taken as they are, in that order.
     past : Past
         What the workspace knows of earlier runs.
 
@@ -67,7 +69,9 @@ class Stream:
             raise UsageError(f"there is no stage {through!r}; a run goes through {', '.join(STAGES)}")
         self.book = book
         self.threads = max(1, threads if threads is not None else os.cpu_count() or 1)
-        self.listed = list_sources(paths, book, past.sources)
+        given = list(paths) if not isinstance(paths, (str, os.PathLike)) else [paths]
+        kept = bool(given) and all(isinstance(each, Listed) for each in given)
+        self.listed = given if kept else list_sources(given, book, past.sources)
         self._finisher = Finisher(book, columns, through, settle)
         self._engine = Engine(self.listed, book, self.threads, self._finisher.finish, through, past)
         self._results = self._engine.results()

@@ -34,11 +34,12 @@ class Listed(NamedTuple):
     code: str | None  # it is refused by its name
     detail: str
     file_bytes: int
+    kept_of: str | None = None  # the file is a workspace's copy (zstd) of one with this name
 
     @property
     def name(self) -> str:
         """The file's name as text; bytes of it that are no UTF-8 as `\\xNN`."""
-        return os.fsencode(self.path.name).decode("utf-8", "backslashreplace")
+        return self.kept_of or os.fsencode(self.path.name).decode("utf-8", "backslashreplace")
 
 
 def file_hash(path: Path, most_bytes: int) -> str:

@@ -9,7 +9,7 @@ from mediation.pipeline.disk import Disk
 from mediation.workspace.protocol import Place
 
 
-def opened(place: Place, secret: bytes) -> Any:
+def opened(place: Place, secret: bytes, before: int | None = None) -> Any:
     return None
 
 

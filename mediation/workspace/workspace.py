@@ -22,7 +22,7 @@ from typing import Any
 from mediation.errors import InvariantError, OutputError, TemporaryError
 from mediation.pipeline.disk import Disk
 from mediation.rulebook import Rulebook, load_rulebook
-from mediation.workspace import ingest, protocol
+from mediation.workspace import ingest, protocol, replay
 from mediation.workspace import status as told
 from mediation.workspace import verify as checked
 from mediation.workspace.catalogue import NAME, Catalogue
@@ -114,13 +114,14 @@ class Workspace:
 
     # ---------------------------------------------------------------------------------------- rule books
 
-    def rulebook(self) -> Rulebook:
-        """The rule book that the next run is made by."""
-        catalogue = self.place.catalogue
-        rulebook, reference = (catalogue.setting(name).decode() for name in ("rulebook", "reference"))
-        return load_rulebook(
-            self.root / RULEBOOKS / rulebook, self.root / REFERENCES / reference if reference else None
-        )
+    def rulebook(self, rulebook_hash: str | None = None, reference_hash: str | None = None) -> Rulebook:
+        """The rule book that the next run is made by, or one that an earlier run was made by."""
+        if rulebook_hash is None or reference_hash is None:
+            settings = (self.place.catalogue.setting(name).decode() for name in ("rulebook", "reference"))
+            rulebook_hash, reference_hash = settings
+        reference = self.root / REFERENCES / reference_hash
+        pinned = reference_hash and self.place.disk.exists(reference)
+        return load_rulebook(self.root / RULEBOOKS / rulebook_hash, reference if pinned else None)
 
     def use(self, rulebook: str | os.PathLike, reference: str | os.PathLike | None = None) -> None:
         """Make the next runs by another rule book or other reference data."""
@@ -206,6 +207,13 @@ class Workspace:
             if not paths:
                 return None
             return ingest.ingest(self.place, self.rulebook(), paths, inbox=folder, **options)
+
+    def replay(self, which: str | int, *, threads: int | None = None, wait_s: float = 0.0) -> replay.Replayed:
+        """Compute a committed run again, by ordinal or by the beginning of its id; its digest must be the same."""
+        with self.locked(wait_s):
+            run = replay.find(self.place, which)
+            book = self.rulebook(run.rulebook_hash, run.reference_hash)
+            return replay.replay(self.place, run, book, threads)
 
     # --------------------------------------------------------------------------------------- questions
 
