@@ -21,7 +21,6 @@ from mediation.workspace import history, ingest, protocol
 from mediation.workspace.catalogue import Run
 from mediation.workspace.protocol import Place
 
-
 LEAST_OF_ID = 8  # characters, so that an ordinal is not one
 
 
