@@ -253,8 +253,8 @@ def status(workspace, as_json):
     say(*(f"refused  {each['name']}: {each['code']} (run {each['run']})" for each in found["refused"]))
     for gap in found["gaps"]:
         say(f"missing  {gap['feed']} {gap['date'] or ''}: {', '.join(map(str, gap['missing'][:20]))}")
-    for code, waiting in sorted(found["suspense"].items()):
-        say(f"suspense {code:<28}{waiting['records']:>12,} since run {waiting['since_run']}")
+    for each in found["suspense"]:
+        say(f"suspense {each['code']:<28}{each['items']:>12,} of run {each['run']}")
     say(f"certificates' last link {found['chain']}")
 
 

@@ -12,6 +12,7 @@ Conventions
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mediation.errors import InvariantError
@@ -27,8 +28,18 @@ HANDED_ON = ("rated", "held_after")  # what leaves the last stage
 STAGES = {"decode": "rejected", "deduplicate": "duplicates", "rate": "suspended"}  # and what each sets aside
 
 
+def stages_through(last: str) -> list[str]:
+    """The stages up to the last one that a run goes through."""
+    return list(STAGES)[: list(STAGES).index(last) + 1]
+
+
 class SourceAudit:
     """The counts of one source.
+
+    Parameters
+    ----------
+    stages : sequence of str
+        Those of `STAGES`, one after the other, that its records go through.
 
     Attributes
     ----------
@@ -40,9 +51,11 @@ class SourceAudit:
         Why the file was refused.
     """
 
-    def __init__(self, source_id: int, name: str, feed: str | None, file_bytes: int = 0, through: str = "rate"):
+    def __init__(
+        self, source_id: int, name: str, feed: str | None, file_bytes: int = 0, stages: Sequence[str] = tuple(STAGES)
+    ):
         self.source_id, self.name, self.feed = source_id, name, feed
-        self.stages = list(STAGES)[: list(STAGES).index(through) + 1]
+        self.stages = list(stages)
         self.counts = {name: [0, 0, 0] for name in (*INTO, *OUT_OF)}
         self.classes = dict.fromkeys(CLASSES, 0)
         self.stages_in: dict[str, list[int]] = {stage: [0, 0, 0] for stage in self.stages}
@@ -90,7 +103,9 @@ class SourceAudit:
 
     def stage_rows(self) -> list[dict]:
         """What each stage was given, handed on and set aside."""
-        rows = []
+        rows: list[dict] = []
+        if not self.stages:  # written off: no stage was given anything
+            return rows
         given = [self.counts[name] for name in HANDED_ON]
         handed_on = [sum(measures) for measures in zip(*given, strict=True)]
         for stage, after in zip(

@@ -24,7 +24,7 @@ from mediation.decode.source import Source
 from mediation.dedup import dedup
 from mediation.errors import BadDataError, SourceRefused, TemporaryError
 from mediation.native._column import Batch
-from mediation.pipeline.audit import SourceAudit
+from mediation.pipeline.audit import SourceAudit, stages_through
 from mediation.pipeline.sources import Listed, file_hash, most_bytes
 from mediation.pipeline.spool import Spool
 from mediation.rulebook.names import NameMatch
@@ -41,7 +41,8 @@ class SourceState:
 
     def __init__(self, listed: Listed, through: str):
         self.listed = listed
-        self.audit = SourceAudit(listed.source_id, listed.name, listed.feed, listed.file_bytes, through)
+        stages = stages_through(through)
+        self.audit = SourceAudit(listed.source_id, listed.name, listed.feed, listed.file_bytes, stages)
         self.source: Any = None
         self.layout: Any = None
         self.held = False

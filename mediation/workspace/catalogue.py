@@ -40,6 +40,10 @@ CREATE TABLE artifact (
     run INTEGER NOT NULL REFERENCES run, path TEXT NOT NULL, bytes INTEGER NOT NULL, hash TEXT NOT NULL,
     PRIMARY KEY (run, path)
 ) STRICT;
+CREATE TABLE settled (
+    run INTEGER NOT NULL REFERENCES run, code TEXT NOT NULL, by_run INTEGER NOT NULL REFERENCES run,
+    PRIMARY KEY (run, code)
+) STRICT;
 CREATE TABLE move (source TEXT PRIMARY KEY, target TEXT NOT NULL, file_hash TEXT NOT NULL) STRICT;
 """
 
@@ -85,6 +89,14 @@ class Artifact(NamedTuple):
     path: str
     bytes: int
     hash: str
+
+
+class Settled(NamedTuple):
+    """What a run has suspended by a code, and a later one has rated again or written off: once, whatever came of it."""
+
+    run: int
+    code: str
+    by_run: int
 
 
 class Move(NamedTuple):
@@ -188,6 +200,10 @@ class Catalogue:
         rows = self._rows(f"SELECT * FROM artifact WHERE {where} path LIKE ? ORDER BY run, path", *values, path)
         return [Artifact(*row) for row in rows]
 
+    def settled(self) -> list[Settled]:
+        """What is no longer suspended where it was."""
+        return [Settled(*row) for row in self._rows("SELECT * FROM settled ORDER BY run, code")]
+
     def moves(self) -> list[Move]:
         """Inputs that are to be moved."""
         return [Move(*row) for row in self._rows("SELECT * FROM move ORDER BY source")]
@@ -203,13 +219,20 @@ class Catalogue:
 
     # ----------------------------------------------------------------------------------------- writing
 
-    def commit(self, run: Run, sources: list[SourceRow], artifacts: list[Artifact], moves: list[Move]) -> None:
+    def commit(
+        self,
+        run: Run,
+        sources: list[SourceRow],
+        artifacts: list[Artifact],
+        moves: list[Move],
+        settled: list[Settled],
+    ) -> None:
         """Make a run true: all of it, or nothing.
 
         Raises
         ------
         InvariantError
-            The run, or the content of one of its files, was committed before.
+            The run, the content of one of its files, or what it settles was committed before.
         """
         row = [json.dumps(value) if isinstance(value, dict) else value for value in run]
         try:
@@ -218,8 +241,9 @@ class Catalogue:
                 self._insert("source", [(*source[:-1], json.dumps(source.counts)) for source in sources])
                 self._insert("artifact", artifacts)
                 self._insert("move", moves)
+                self._insert("settled", settled)
         except sqlite3.IntegrityError as error:
-            raise InvariantError(f"run {run.ordinal} was committed before, or one of its files: {error}") from error
+            raise InvariantError(f"run {run.ordinal} was committed before, or a part of it: {error}") from error
 
     def add_moves(self, moves: list[Move]) -> None:
         """Note inputs that are to be moved without a run."""

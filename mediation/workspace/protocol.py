@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from mediation.errors import InvariantError
 from mediation.pipeline.disk import Disk
-from mediation.workspace.catalogue import Artifact, Catalogue, Move, Run, SourceRow
+from mediation.workspace.catalogue import Artifact, Catalogue, Move, Run, Settled, SourceRow
 
 STAGING, RUNS = "staging", "runs"
 
@@ -51,7 +51,14 @@ def abandon(place: Place, attempt: str) -> None:
         place.disk.remove(folder)
 
 
-def commit(place: Place, run: Run, sources: list[SourceRow], artifacts: list[Artifact], moves: list[Move]) -> None:
+def commit(
+    place: Place,
+    run: Run,
+    sources: list[SourceRow],
+    artifacts: list[Artifact],
+    moves: list[Move],
+    settled: list[Settled],
+) -> None:
     """Commit a staged run whose files are on disk, and publish it.
 
     Raises
@@ -62,7 +69,7 @@ def commit(place: Place, run: Run, sources: list[SourceRow], artifacts: list[Art
     assert run.attempt is not None
     place.disk.sync_folder(place.root / STAGING / run.attempt)
     place.disk.sync_folder(place.root / STAGING)
-    place.catalogue.commit(run, sources, artifacts, moves)
+    place.catalogue.commit(run, sources, artifacts, moves, settled)
     publish(place, run)
     finish_moves(place)
 

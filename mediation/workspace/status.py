@@ -3,7 +3,7 @@
 Conventions
 -----------
 - A gap is a sequence number that lies between two that came, in the same feed and on the same date of the file name.
-- Suspense is counted by code over all runs, with the ordinal of the oldest run that it waits since.
+- Suspense is what runs have suspended and no later run has rated again or written off, in items, by run and code.
 """
 
 from __future__ import annotations
@@ -69,12 +69,8 @@ def status(place: Place) -> dict:
     """Runs, files, gaps, suspense, totals, and the certificates' last link."""
     runs, sources = place.catalogue.runs(), place.catalogue.sources()
     totals: Counter[str] = Counter()
-    suspense: dict[str, dict] = {}
     for run in runs:
         totals.update({name: run.totals[name] for name in SUMMED})
-        for code, count in run.totals["exceptions"]["suspended"].items():
-            waits = suspense.setdefault(code, {"records": 0, "since_run": run.ordinal})
-            waits["records"] += count
     return {
         "runs": len(runs),
         "files": sum(source.refused is None for source in sources),
@@ -82,12 +78,23 @@ def status(place: Place) -> dict:
             {"name": source.name, "run": source.run, "code": source.refused} for source in sources if source.refused
         ],
         "gaps": gaps(sources),
-        "suspense": suspense,
+        "suspense": waiting(place),
         "totals": {name: totals[name] for name in SUMMED},
         "last_run": runs[-1].run_id if runs else None,
         "chain": runs[-1].chain if runs else None,
         "interrupted": len(place.catalogue.unpublished()),
     }
+
+
+def waiting(place: Place) -> list[dict]:
+    """What is suspended: run, code, items."""
+    settled = {(each.run, each.code) for each in place.catalogue.settled()}
+    return [
+        {"run": run.ordinal, "code": code, "items": items}
+        for run in place.catalogue.runs()
+        for code, items in sorted(run.totals["exceptions"]["suspended"].items())
+        if (run.ordinal, code) not in settled
+    ]
 
 
 def gaps(sources: list[SourceRow]) -> list[dict]:

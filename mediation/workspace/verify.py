@@ -19,7 +19,7 @@ from mediation.decode.bytestream import ByteStream
 from mediation.errors import SourceRefused
 from mediation.pipeline.audit import INTO, OUT_OF
 from mediation.rulebook.model import SourceLimits
-from mediation.workspace import ingest, protocol
+from mediation.workspace import ingest, protocol, staged
 from mediation.workspace.catalogue import Artifact, Run, SourceRow
 from mediation.workspace.protocol import Place
 
@@ -36,7 +36,7 @@ def verify(place: Place) -> list[str]:
     """Every fault of a workspace; none where all is well."""
     faults: list[str] = []
     runs = place.catalogue.runs()
-    parent, link = ingest.NO_PARENT, ingest.NO_PARENT
+    parent, link = staged.NO_PARENT, staged.NO_PARENT
     for number, run in enumerate(runs, 1):
         sources, artifacts = place.catalogue.sources(run.ordinal), place.catalogue.artifacts(run.ordinal)
         what = f"run {run.ordinal}"
@@ -45,9 +45,9 @@ def verify(place: Place) -> list[str]:
         if run.parent != parent:
             faults.append(f"{what}: its parent is not the run before")
         named = run.parent, run.kind, run.version, run.rulebook_hash, run.reference_hash, run.arguments
-        if ingest.run_identity(*named) != run.run_id:
+        if staged.run_identity(*named) != run.run_id:
             faults.append(f"{what}: its id is not the hash of what it depends on")
-        if ingest.chain(run._replace(chain=link), sources, artifacts) != run.chain:
+        if staged.chain(run._replace(chain=link), sources, artifacts) != run.chain:
             faults.append(f"{what}: its certificate's link does not follow from the one before and from what it holds")
         faults += [f"{what}: {fault}" for fault in _run_faults(place, run, sources, artifacts)]
         parent, link = run.run_id, run.chain
@@ -61,7 +61,7 @@ def _run_faults(place: Place, run: Run, sources: list[SourceRow], artifacts: lis
     if faults:
         return faults  # what follows reads them
     result = json.loads((folder / "run.json").read_bytes())
-    for name in ingest.OF_RUN:
+    for name in staged.OF_RUN:
         if result[name] != run.totals[name]:
             faults.append(f"run.json and the catalogue differ in {name}")
     into, out_of = (sum(run.totals[name] for name in side) for side in (INTO, OUT_OF))
@@ -70,7 +70,7 @@ def _run_faults(place: Place, run: Run, sources: list[SourceRow], artifacts: lis
     if run.totals["bytes_in"] != run.totals["bytes_accounted"]:
         faults.append(f"{run.totals['bytes_in']} bytes came in, {run.totals['bytes_accounted']} are accounted for")
     accepted = [source for source in sources if source.refused is None]
-    for name in (*INTO, *OUT_OF, "bytes_in", "conflicts"):
+    for name in (*INTO, *OUT_OF, "bytes_in", "conflicts") if run.kind == "ingest" else ():
         if sum(source.counts[name] for source in accepted) != run.totals[name]:
             faults.append(f"its files do not add up to its {name}")
     for table in COUNTED:

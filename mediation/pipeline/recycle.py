@@ -1,0 +1,119 @@
+"""A run whose rows were suspended by earlier ones: rated again by the rules of today, or written off.
+
+Conventions
+-----------
+- Rows re-enter where they were set aside, at rating: they were decoded and admitted once, and are not looked up again.
+- Counted by source like any run: recycled = rated + suspended + written_off.
+- `Recycling` can be written like a `Stream`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from functools import cached_property
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from mediation import schema
+from mediation.native._column import Batch
+from mediation.pipeline.audit import Audit, SourceAudit
+from mediation.pipeline.engine import Job, StageClock
+from mediation.pipeline.finish import Finisher, RunBatch
+from mediation.pipeline.tables import Columns
+from mediation.rulebook.conform import conform
+from mediation.settle.account_day import AccountDays
+
+RATED_AGAIN = ("rate",)
+
+
+class Recycling:
+    """Suspended rows on their way through rating.
+
+    Parameters
+    ----------
+    rows : pyarrow.Table
+        Usage that was suspended, whole records; other columns are left out.
+    names : dict of int to (str, str)
+        Name and feed of each source that the rows come from.
+    book : Rulebook
+    write_off : bool
+        True: nothing is rated, all rows are given up.
+
+    Attributes
+    ----------
+    audit : Audit
+        Complete when the iteration has ended.
+    """
+
+    threads = 1
+
+    def __init__(self, rows: pa.Table, names: dict[int, tuple[str, str]], book: Any, *, write_off: bool = False):
+        self.book, self.clock, self.records_done = book, StageClock(), 0
+        self._rows, self._names, self._write_off = _in_order(rows, book), names, write_off
+        self._finisher = Finisher(book, None, "rate", True)
+        self._rejects = Batch.of(pa.RecordBatch.from_pylist([], schema=schema.schema(schema.REJECTS)))
+        self.audit = Audit()
+
+    def __iter__(self) -> Iterator[RunBatch]:
+        audits = []
+        ids, starts = np.unique(self._rows["source_id"].to_numpy(), return_index=True)
+        for source_id, begin, end in zip(ids, starts, [*starts[1:], len(self._rows)], strict=True):
+            rows = self._rows.slice(begin, end - begin)
+            name, feed = self._names[int(source_id)]
+            audit = SourceAudit(int(source_id), name, feed, stages=() if self._write_off else RATED_AGAIN)
+            audits.append(audit)
+            amount = _amount(rows)
+            audit.add("recycled", amount)
+            if self._write_off:
+                audit.add("written_off", amount)
+            else:
+                yield from self._rated(rows, audit)
+            self.records_done += amount[0]
+        self.audit = Audit(audits)
+        self.audit.check()
+
+    def _rated(self, rows: pa.Table, audit: SourceAudit) -> Iterator[RunBatch]:
+        state = SimpleNamespace(listed=SimpleNamespace(source_id=audit.source_id), audit=audit)
+        for usage in conform(rows, self.book):
+            everything = Batch.of(pa.record_batch({"row": np.arange(usage.num_rows, dtype=np.int32)}))
+            job = Job(0, state, -1, 0, usage, None, self._rejects, 0, everything, None)  # type: ignore[arg-type]
+            yield self._finisher.finish(self, job)  # type: ignore[arg-type]
+
+    @property
+    def columns(self) -> Columns:
+        """The schemas of the tables."""
+        return self._finisher.columns
+
+    @property
+    def account_days(self) -> AccountDays:
+        """The sums by account and day, to be read once the iteration has ended."""
+        return self._finisher.account_days
+
+    @property
+    def exceptions(self) -> dict[str, Counter[str]]:
+        """How often each code stands in each table of exceptions."""
+        return self._finisher.exceptions
+
+    @cached_property
+    def settlement(self) -> pa.Table:
+        """Every settlement line, once the iteration has ended."""
+        return self._finisher.settlement.table()
+
+
+def _in_order(rows: pa.Table, book: Any) -> pa.Table:
+    """The rule book's usage columns in canonical order; what the rows do not have is null."""
+    missing = {name: kind for name, kind in book.usage_columns.items() if name not in rows.column_names}
+    for name, kind in missing.items():
+        rows = rows.append_column(name, pa.nulls(len(rows), kind))
+    order = [(name, "ascending") for name in schema.PROVENANCE if name in ("source_id", "record_no", "item_no")]
+    return rows.select(list(book.usage_columns)).sort_by(order).combine_chunks()
+
+
+def _amount(rows: pa.Table) -> tuple[int, int, int]:
+    """Records, items and bytes; a record's bytes stand with its first item."""
+    first = rows["item_no"].to_numpy() == 0
+    return int(np.count_nonzero(first)), len(first), int(rows["byte_length"].to_numpy().sum(where=first))
