@@ -50,10 +50,11 @@ build/fuzz/%: fuzz/%.cpp fuzz/common.hpp fuzz/plan.hpp fuzz/exact/native/pool.hp
 	$(CLANG) $(FUZZ_FLAGS) $< -o $@
 
 # The kernels' tests on extensions that stop at the first bad access, overflow or race. Needs nothing but g++.
+KERNEL_TESTS := $(addprefix tests/test_,$(addsuffix .py,\
+    decode malformed source dedup rate rate_properties money settle column pipeline))
+
 sanitize: $(VENV)/.installed-test
-	.ci/sanitize address,undefined tests/test_decode.py tests/test_malformed.py tests/test_source.py \
-	    tests/test_dedup.py tests/test_rate.py tests/test_rate_properties.py tests/test_settle.py \
-	    tests/test_column.py tests/test_pipeline.py
+	.ci/sanitize address,undefined $(KERNEL_TESTS)
 
 tsan: $(VENV)/.installed-test
 	.ci/sanitize thread tests/test_pipeline.py tests/test_settle.py

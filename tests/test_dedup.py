@@ -172,7 +172,7 @@ def test_siphash_of_words_is_siphash_of_their_bytes(secret, words):
     assert _dedup.siphash(secret, words) == naive.siphash128(secret, message)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(record_lists)
 def test_fingerprints_are_those_of_the_naive_twin_at_every_level(records):
     wanted = [prints for items, prints in zip(records, naive_prints(records), strict=True) for _ in items]
@@ -191,7 +191,7 @@ def test_a_message_too_long_for_a_tile_has_the_same_fingerprint(level):
     assert prints_of(compile_keys(book_of(), simd=level), batch_of(records)) == naive_prints(records)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(record_lists)
 def test_fingerprints_survive_other_dictionaries_and_new_columns(records):
     turned = {name: values[::-1] for name, values in book_of().dictionaries.items()}
@@ -254,7 +254,7 @@ def kernel_rows(admission, plan, records, cuts):
 repeating = st.lists(st.sampled_from(range(12)), min_size=1, max_size=120)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.lists(one_item | several_items, min_size=12, max_size=12), repeating, st.lists(st.integers(0, 200), max_size=5)
 )
