@@ -1,5 +1,5 @@
 # Two commands matter: `make demo` shows a day of three hosts, `make test` proves the house.
-# Needs Debian's or Ubuntu's python3-dev python3-venv g++ make; everything else goes into .venv.
+# Needs Debian's or Ubuntu's python3-dev python3-venv g++ make (and valgrind, for one test); everything else goes into .venv.
 
 PYTHON ?= python3
 VENV := .venv
