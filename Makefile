@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 DECLARED := pyproject.toml setup.py
 SOURCES := $(shell find mediation -name '*.pyx' -o -name '*.pxd' -o -name '*.hpp')
 
-.PHONY: demo test lint format bench build fuzz sanitize tsan clean
+.PHONY: demo test lint format bench build fuzz sanitize tsan differential clean
 .NOTPARALLEL:
 
 demo: $(VENV)/.installed $(VENV)/.compiled
@@ -58,6 +58,13 @@ sanitize: $(VENV)/.installed-test
 
 tsan: $(VENV)/.installed-test
 	.ci/sanitize thread tests/test_pipeline.py tests/test_settle.py
+
+# As many records as one likes through every instruction set, cut and twin.
+RECORDS ?= 10000000
+TWIN_RECORDS ?= 1000000
+SEED ?= 1
+differential: $(VENV)/.installed-test $(VENV)/.compiled
+	$(BIN)/python -m tests.differential --records $(RECORDS) --twin $(TWIN_RECORDS) --seed $(SEED)
 
 clean:
 	rm -rf build dist *.egg-info $(VENV)
