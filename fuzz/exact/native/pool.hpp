@@ -16,11 +16,21 @@ class Pool {
         static Pool pool;
         return pool;
     }
+    int64_t left = -1;  // blocks until memory is exhausted; negative: there is no end
+    int64_t live = 0;   // blocks not given back yet
+
+    // Null when no block is left.
     std::shared_ptr<uint8_t> allocate(int64_t bytes) {
+        if (left == 0) return nullptr;
+        left -= left > 0;
+        ++live;
         constexpr std::align_val_t kAlignment{64};
         const auto size = static_cast<size_t>(bytes + kPadding);
         return {static_cast<uint8_t*>(::operator new(size, kAlignment)),
-                [](uint8_t* block) { ::operator delete(block, kAlignment); }};
+                [this](uint8_t* block) {
+                    --live;
+                    ::operator delete(block, kAlignment);
+                }};
     }
 };
 
