@@ -1,5 +1,5 @@
 # Two commands matter: `make demo` shows a day of three hosts, `make test` proves the house.
-# Needs Debian's or Ubuntu's python3-dev python3-venv g++ make (and valgrind, for one test); everything else goes into .venv.
+# Needs Debian's or Ubuntu's python3-dev python3-venv g++ make valgrind; everything else goes into .venv.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 DECLARED := pyproject.toml setup.py
 SOURCES := $(shell find mediation -name '*.pyx' -o -name '*.pxd' -o -name '*.hpp')
 
-.PHONY: demo test lint format bench build fuzz sanitize tsan differential clean
+.PHONY: demo test lint format bench build fuzz sanitize tsan coverage differential clean
 .NOTPARALLEL:
 
 demo: $(VENV)/.installed $(VENV)/.compiled
@@ -58,6 +58,10 @@ sanitize: $(VENV)/.installed-test
 
 tsan: $(VENV)/.installed-test
 	.ci/sanitize thread tests/test_pipeline.py tests/test_settle.py
+
+# Which branches of the kernels' headers the tests and the fuzz corpus take, at every instruction set.
+coverage: $(VENV)/.installed-test
+	.ci/coverage "$(KERNEL_TESTS)" $(FUZZ_TARGETS)
 
 # As many records as one likes through every instruction set, cut and twin.
 RECORDS ?= 10000000

@@ -42,7 +42,8 @@ Column column_of(const char* name, Kind kind, Value value) {
 BatchData batch_of(int seed) {
     BatchData batch;
     batch.length = kRows;
-    batch.columns.push_back(column_of<int64_t>("start_time", Kind::timestamp, [](int i) { return i * 86400000000 / 7; }));
+    constexpr int64_t kDay = 86400000000;
+    batch.columns.push_back(column_of<int64_t>("start_time", Kind::timestamp, [](int i) { return i * kDay / 7; }));
     batch.columns.push_back(column_of<int64_t>("account", Kind::i64, [=](int i) { return (i * seed) % kAccounts; }));
     batch.columns.push_back(column_of<__int128>("amount", Kind::decimal128, [=](int i) { return i + seed; }));
     batch.columns.push_back(column_of<int16_t>("code", Kind::code, [](int i) { return i % kHosts; }));
