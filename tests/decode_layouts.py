@@ -28,6 +28,11 @@ DIALLED = {"column": "other_party", "type": "text", "characters": "dialled", "le
 UNUSED = {"type": "ignored"}
 EMPTY = {"column": "node_id", "type": "text", "empty_if": {"kind": ["a"], "host": ["h"]}, "strip": "both", "pad": " "}
 FIELDS = [NUMBER, TIME, OFFSET_TIME, KIND, COUNT, SIGNED, AMOUNT, TEXT, DIALLED, UNUSED, EMPTY]
+SHORT = [f"s{n:02}" for n in range(18)]
+SHADES = [*SHORT, "grey and green", "grey and blue", "sixteen bytes..."]
+SHADE = {"column": "shade", "type": "enumeration", "values": SHADES, "optional": True}
+TINT = {"column": "tint", "type": "enumeration", "values": SHORT}
+WORDY_TIME = {"column": "start_time", "type": "timestamp", "pattern": "%Y-%m-%d, %H hours, %M minutes, %S seconds"}
 NARROW, FIXED = fixed(
     (11, NUMBER),
     (14, TIME),
@@ -46,7 +51,11 @@ LAYOUTS = {
         [NUMBER, TIME, AMOUNT, TEXT | {"required_if": {}}],
         {"encoding": "ascii", "delimiter": ",", "terminator": "any"},
     ),
-    "crlf numbers": ([*FIELDS[:5], TEXT], {"terminator": "crlf", "feed": {"numbers": "cn"}}),
+    "crlf numbers": (
+        [{**NUMBER, "min": 10**10, "max": 10**13}, *FIELDS[1:5], TEXT],
+        {"terminator": "crlf", "feed": {"numbers": "cn"}},
+    ),
+    "many values, a wide time": ([NUMBER, WORDY_TIME, SHADE, TINT], {}),
     "quoted": ([FREE_TEXT if field is TEXT else field for field in FIELDS], {"quote": '"'}),
     "quoted crlf": ([NUMBER, TIME, KIND, FREE_TEXT], {"quote": "'", "delimiter": ",", "terminator": "crlf"}),
     "quoted any": ([NUMBER, TIME, DIALLED], {"quote": '"', "delimiter": ";", "terminator": "any"}),
@@ -60,6 +69,12 @@ LAYOUTS = {
     "fixed gb18030": (SIDE_BY_SIDE, {**HALVES, "encoding": "gb18030"}),
 }
 
+# Listed but for their last bytes, or for NULs behind them: only all of length and bytes tell them apart.
+NEAR = [
+    *(b"grey and %d" % n for n in range(400)),
+    *(short.encode() + b"\0" * n for short in SHORT for n in range(1, 14)),
+]
+
 # For many rows at once: what nearly all values look like, and what a kernel must not take for it.
 PLAIN = {
     "served_msisdn": [b"13800000001", b"00138000000", b"21600000000"],
@@ -70,7 +85,10 @@ PLAIN = {
     "delta": [b"", b"1", b"1234567812345678", b"   5", b"-17"],
     "host_charge_amount": [b"", b"1.25", b"-0.1"],
     "other_party": [b"", b"*21#", b"+8610", b"13800000000", b"1" * 31],
+    "shade": [*(shade.encode() for shade in SHADES * 20), *NEAR],
+    "tint": [*(tint.encode() for tint in SHORT * 20), *NEAR],
 }
+WORDY = b"2026-01-10, 08 hours, 00 minutes, %02d seconds"
 STRANGE = [
     *[b"", b"x", b"-1", b"+1", b"12345678123456789", b"99999999999999999999", b"1/2", b"1:2", b"\xc3\xa9", b"0571"],
     *[b"20260110080060", b"20261301000000", b"20260431000000", b"20230229000000", b"20260110240000", b"20260110086000"],
@@ -90,6 +108,8 @@ def book(folder, name):
 def pick(field, random, share):
     if random.random() < share:
         return random.choice(STRANGE)
+    if field.type == "timestamp" and field.pattern == WORDY_TIME["pattern"]:
+        return WORDY % random.randrange(62)
     if field.column in PLAIN:
         return random.choice(PLAIN[field.column])
     return random.choice([b"", b"", b"1", b"a"]) if field.column == "node_id" else b"abc"

@@ -151,7 +151,7 @@ def test_neither_cuts_nor_instruction_sets_change_anything(folder, name, data, e
             assert (found.usage, found.rejects, found.bytes) == (whole.usage, whole.rejects, whole.bytes)
 
 
-@pytest.mark.parametrize("name", ["plain", "fixed", "quoted", "crlf numbers"])
+@pytest.mark.parametrize("name", ["plain", "fixed", "quoted", "crlf numbers", "many values, a wide time"])
 @pytest.mark.parametrize("share", [0, 0.02, 0.5])
 def test_many_rows_at_once_equal_one_at_a_time(folder, name, share):
     """Kernels take eight rows and more at once: here strange values stand among sound ones, at every place."""
@@ -199,6 +199,39 @@ def test_the_public_call_says_the_same(folder):
     usage, rejects = decode(path, feed)
     assert usage.num_rows == len(whole.usage) == 1
     assert rejects.to_pylist() == whole.rejects
+
+
+def test_a_message_has_as_many_segments_as_its_coding_says(tmp_path):
+    coding = {"column": "message_coding", "type": "enumeration", "values": ["gsm", "ucs2"], "optional": True}
+    fields = [NUMBER, TIME, {"column": "message_length", "type": "integer", "optional": True}, coding]
+    lengths = [
+        "160|gsm",
+        "161|gsm",
+        "306|gsm",
+        "307|gsm",
+        "70|ucs2",
+        "71|ucs2",
+        "134|ucs2",
+        "135|ucs2",
+        "161|",
+        "|ucs2",
+    ]
+    path = tmp_path / "x.txt"
+    path.write_text("".join(f"13800138000|20260601101010|{each}\n" for each in lengths))
+    found = decoded(path, feed_of(tmp_path / "book", fields, feed={"segments": {"ucs2": ["ucs2"]}}))
+    assert [row["message_segments"] for row in found.usage] == [1, 2, 2, 3, 1, 2, 2, 3, 2, None]
+
+
+def test_durations_are_compared_where_all_three_are_there(tmp_path):
+    end, duration = {**TIME, "column": "end_time", "optional": True}, {"column": "duration_s", "type": "integer"}
+    fields = [NUMBER, {**TIME, "optional": True}, end, {**duration, "optional": True}]
+    rows = [("101010", "101020", "10"), ("101010", "101020", "13"), ("101010", "", "13"), ("101010", "101020", "")]
+    rows += [("101020", "101010", "10"), ("", "101010", "10")]
+    line = "13800138000|{}|{}|{}\n".format
+    path = tmp_path / "x.txt"
+    path.write_text("".join(line(*(time and f"20260601{time}" for time in row[:2]), row[2]) for row in rows))
+    found = decoded(path, feed_of(tmp_path / "book", fields, feed={"duration_tolerance_s": 2}))
+    assert [row["flags"] for row in found.usage] == [0, 1, 0, 0, 1, 0]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])

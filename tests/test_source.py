@@ -262,6 +262,7 @@ def test_records_without_terminators(write):
     assert all(len(piece) % 8 == 0 for _, piece in pieces)
     src.verify(100, [], [])
     refused("trailer_missing", write(data[:-1]), declared)
+    refused("header_missing", write(b"X|0"), declared)
 
 
 @pytest.mark.parametrize("how", ["none", "gzip", "zstd"])
