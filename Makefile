@@ -1,5 +1,5 @@
 # Two commands matter: `make demo` shows a day of three hosts, `make test` proves the house.
-# Needs Debian's or Ubuntu's python3-dev python3-venv g++ make; everything else goes into .venv.
+# Needs Debian's or Ubuntu's python3-dev python3-venv g++ make valgrind; everything else goes into .venv.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 DECLARED := pyproject.toml setup.py
 SOURCES := $(shell find mediation -name '*.pyx' -o -name '*.pxd' -o -name '*.hpp')
 
-.PHONY: demo test lint format bench build fuzz sanitize tsan clean
+.PHONY: demo test lint format bench build fuzz sanitize tsan coverage differential clean
 .NOTPARALLEL:
 
 demo: $(VENV)/.installed $(VENV)/.compiled
@@ -35,7 +35,7 @@ build: $(VENV)/.installed-test
 # Needs Debian's clang-14 libclang-rt-14-dev, or another clang with its run-time library: make fuzz CLANG=clang++
 CLANG ?= clang++-14
 FUZZ_SECONDS ?= 120
-FUZZ_TARGETS := text quoted numbers encoding dialled
+FUZZ_TARGETS := text quoted numbers encoding dialled memory
 FUZZ_FLAGS := -std=c++17 -O2 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Ifuzz/exact -Imediation
 
 fuzz: $(FUZZ_TARGETS:%=build/fuzz/%)
@@ -50,13 +50,25 @@ build/fuzz/%: fuzz/%.cpp fuzz/common.hpp fuzz/plan.hpp fuzz/exact/native/pool.hp
 	$(CLANG) $(FUZZ_FLAGS) $< -o $@
 
 # The kernels' tests on extensions that stop at the first bad access, overflow or race. Needs nothing but g++.
+KERNEL_TESTS := $(addprefix tests/test_,$(addsuffix .py,\
+    decode malformed source dedup rate rate_properties money settle column pipeline sample_render))
+
 sanitize: $(VENV)/.installed-test
-	.ci/sanitize address,undefined tests/test_decode.py tests/test_malformed.py tests/test_source.py \
-	    tests/test_dedup.py tests/test_rate.py tests/test_rate_properties.py tests/test_settle.py \
-	    tests/test_column.py tests/test_pipeline.py tests/test_sample_render.py
+	.ci/sanitize address,undefined $(KERNEL_TESTS)
 
 tsan: $(VENV)/.installed-test
 	.ci/sanitize thread tests/test_pipeline.py tests/test_settle.py
+
+# Which branches of the kernels' headers the tests and the fuzz corpus take, at every instruction set.
+coverage: $(VENV)/.installed-test
+	.ci/coverage "$(KERNEL_TESTS)" $(FUZZ_TARGETS)
+
+# As many records as one likes through every instruction set, cut and twin.
+RECORDS ?= 10000000
+TWIN_RECORDS ?= 1000000
+SEED ?= 1
+differential: $(VENV)/.installed-test $(VENV)/.compiled
+	$(BIN)/python -m tests.differential --records $(RECORDS) --twin $(TWIN_RECORDS) --seed $(SEED)
 
 clean:
 	rm -rf build dist *.egg-info $(VENV)

@@ -1,6 +1,6 @@
 """Only the extension modules; everything else is in pyproject.toml.
 
-MEDIATION_DEBUG=1 adds bounds checks, asserts and sanitizers: those of MEDIATION_SANITIZE, or undefined behaviour."""
+MEDIATION_DEBUG=1 adds checks and the sanitizers of MEDIATION_SANITIZE; MEDIATION_FLAGS go to compiler and linker."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,8 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 DEBUG = os.environ.get("MEDIATION_DEBUG") == "1"
-SANITIZE = ["-fsanitize=" + os.environ.get("MEDIATION_SANITIZE", "undefined")] if DEBUG else []
+GIVEN = ["-fsanitize=" + os.environ.get("MEDIATION_SANITIZE", "undefined")] if DEBUG else []
+GIVEN += os.environ.get("MEDIATION_FLAGS", "").split()
 CHECKED = ["-O1", "-g", "-UNDEBUG", "-fno-wrapv", "-fno-sanitize-recover=undefined", "-Wno-maybe-uninitialized"]
 DIRECTIVES = {
     "language_level": 3,
@@ -23,8 +24,7 @@ DIRECTIVES = {
     "auto_pickle": False,
 }
 FLAGS = ["-std=c++17", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-unused-function"]
-FLAGS += CHECKED + SANITIZE if DEBUG else ["-O3", "-g0"]
-HEADERS = sorted(str(path) for path in Path("mediation").rglob("*.hpp"))
+FLAGS += [*(CHECKED if DEBUG else ["-O3", "-g0"]), *GIVEN]
 
 
 def extension(source):
@@ -33,9 +33,9 @@ def extension(source):
         [str(source)],
         language="c++",
         include_dirs=["mediation"],
-        depends=HEADERS,
+        depends=sorted(map(str, Path("mediation").rglob("*.hpp"))),
         extra_compile_args=FLAGS,
-        extra_link_args=SANITIZE,
+        extra_link_args=GIVEN,
     )
 
 

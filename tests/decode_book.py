@@ -93,6 +93,13 @@ def decoded(path, feed, *, chunk_bytes=CHUNK_BYTES, simd=None):
     SimpleNamespace
         `usage` and `rejects` are lists of dicts, instants in microseconds; `bytes` has the certificate's terms.
     """
+    found = decoded_tables(path, feed, chunk_bytes=chunk_bytes, simd=simd)
+    found.usage, found.rejects = found.usage.to_pylist(), found.rejects.to_pylist()
+    return found
+
+
+def decoded_tables(path, feed, *, chunk_bytes=CHUNK_BYTES, simd=None):
+    """The same, `usage` and `rejects` as Arrow tables."""
     layout = layout_of(feed, None)
     if simd is not None:
         layout.plan.set_simd(simd)
@@ -118,7 +125,7 @@ def decoded(path, feed, *, chunk_bytes=CHUNK_BYTES, simd=None):
     rejected.validate(full=True)
     parts["filler"] += source.filler_bytes
     parts |= {"header": source.header_bytes, "trailer": source.trailer_bytes, "in": source.bytes_in}
-    return SimpleNamespace(usage=table.to_pylist(), rejects=rejected.to_pylist(), records=records, bytes=parts)
+    return SimpleNamespace(usage=table, rejects=rejected, records=records, bytes=parts)
 
 
 def check_certificate(found, data: bytes) -> None:

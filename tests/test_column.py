@@ -107,7 +107,6 @@ def test_a_slice_of_what_we_exported_comes_back(nothing_leaks):
 
 
 @given(st.lists(st.none() | st.text(max_size=9)), st.integers(0, 20), st.integers(0, 20))
-@settings(deadline=None)
 def test_text_of_any_shape(values, offset, length):
     part = pa.record_batch({"t": pa.array(values, pa.utf8())}).slice(min(offset, len(values)), length)
     back = pa.record_batch(Batch.of(part))
@@ -116,7 +115,6 @@ def test_text_of_any_shape(values, offset, length):
 
 
 @given(st.lists(st.none() | st.integers(-(2**63), 2**63 - 1)), st.integers(0, 20), st.integers(0, 20))
-@settings(deadline=None)
 def test_integers_and_nulls_of_any_shape(values, offset, length):
     part = pa.record_batch({"n": pa.array(values, pa.int64())}).slice(min(offset, len(values)), length)
     back = pa.record_batch(Batch.of(part))
@@ -314,7 +312,7 @@ def selection(rows) -> Batch:
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_taken_rows_are_those_of_arrow(data):
     source = record_batch()
     begin = data.draw(st.integers(0, source.num_rows))

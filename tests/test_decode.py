@@ -2,71 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mediation.decode.decode import decode
 from mediation.decode.source import CHUNK_BYTES
 from mediation.native._status import simd_levels
-from mediation.rulebook.numbers import compile_numbers
 from tests.decode_book import NUMBER, TIME, check_certificate, decoded, feed_of, fixed
-from tests.naive import decode as naive
-
-MAX_RECORD_BYTES = 160
-OFFSET_TIME = {"column": "seen", "type": "timestamp", "pattern": "%Y-%m-%d %H:%M:%S%z", "optional": True}
-KIND = {"column": "kind", "type": "enumeration", "values": {"A": "a", "B": "b", "甲": "c"}, "optional": True}
-COUNT = {
-    "column": "count",
-    "type": "integer",
-    "min": 0,
-    "max": 10**12,
-    "unit": "KiB",
-    "null_if": ["-"],
-    "optional": True,
-}
-SIGNED = {"column": "delta", "type": "integer", "signed": True, "max_length": 20, "strip": "left", "optional": True}
-AMOUNT = {"column": "host_charge_amount", "type": "decimal", "decimals": 2, "signed": True, "optional": True}
-TEXT = {"column": "location", "type": "text", "max_length": 9, "required_if": {"kind": ["b"]}}
-FREE_TEXT = {key: value for key, value in TEXT.items() if key != "max_length"}
-DIALLED = {"column": "other_party", "type": "text", "characters": "dialled", "leading_zero": False, "optional": True}
-UNUSED = {"type": "ignored"}
-EMPTY = {"column": "node_id", "type": "text", "empty_if": {"kind": ["a"], "host": ["h"]}, "strip": "both", "pad": " "}
-FIELDS = [NUMBER, TIME, OFFSET_TIME, KIND, COUNT, SIGNED, AMOUNT, TEXT, DIALLED, UNUSED, EMPTY]
-NARROW, FIXED = fixed(
-    (11, NUMBER),
-    (14, TIME),
-    (3, {**KIND, "values": {"A  ": "a", "B  ": "b", "甲": "c"}, "null_if": ["   "]}),
-    (6, {**COUNT, "strip": "both"}),
-    (8, {**AMOUNT, "strip": "both"}),
-    (2, UNUSED),
-    (5, {**TEXT, "strip": "right"}),
-)
-SIDE_BY_SIDE, HALVES = fixed(
-    (11, NUMBER), (14, TIME), (5, {**FREE_TEXT, "required_if": {}}), (4, EMPTY | {"empty_if": {}})
-)
-LAYOUTS = {
-    "plain": (FIELDS, {}),
-    "comma ascii any": (
-        [NUMBER, TIME, AMOUNT, TEXT | {"required_if": {}}],
-        {"encoding": "ascii", "delimiter": ",", "terminator": "any"},
-    ),
-    "crlf numbers": ([*FIELDS[:5], TEXT], {"terminator": "crlf", "feed": {"numbers": "cn"}}),
-    "quoted": ([FREE_TEXT if field is TEXT else field for field in FIELDS], {"quote": '"'}),
-    "quoted crlf": ([NUMBER, TIME, KIND, FREE_TEXT], {"quote": "'", "delimiter": ",", "terminator": "crlf"}),
-    "quoted any": ([NUMBER, TIME, DIALLED], {"quote": '"', "delimiter": ";", "terminator": "any"}),
-    "gb18030": ([NUMBER, TIME, DIALLED, EMPTY | {"empty_if": {}}, UNUSED], {"encoding": "gb18030"}),
-    "gb18030 comma": ([NUMBER, TIME, EMPTY | {"empty_if": {}}], {"encoding": "gb18030", "delimiter": ","}),
-    "gb18030 quoted": ([NUMBER, EMPTY | {"empty_if": {}}, TIME], {"encoding": "gb18030", "quote": '"'}),
-    "fixed": (NARROW, FIXED),
-    "fixed crlf": (NARROW, {**FIXED, "terminator": "crlf"}),
-    "fixed any": (NARROW, {**FIXED, "terminator": "any"}),
-    "fixed none": (NARROW, {**FIXED, "terminator": "none"}),
-    "fixed gb18030": (SIDE_BY_SIDE, {**HALVES, "encoding": "gb18030"}),
-}
+from tests.decode_layouts import LAYOUTS, MAX_RECORD_BYTES, book, comparable, expected, pick
 
 times = st.sampled_from(
     [
@@ -112,33 +58,6 @@ sound = {
     "other_party": st.sampled_from(["", "*21#", "+8610"]),
     "node_id": st.sampled_from(["", "", " a "]),
 }
-
-
-# For many rows at once: what nearly all values look like, and what a kernel must not take for it.
-PLAIN = {
-    "served_msisdn": [b"13800000001", b"00138000000", b"21600000000"],
-    "start_time": [b"20260110080000", b"20240229235959", b"19700101000000", b"21991231000000"],
-    "seen": [b"2026-01-10 08:00:00Z", b"2026-02-28 23:59:59Z", b"2026-03-31 00:00:00+0800", b""],
-    "kind": [b"A", b"B", b""],
-    "count": [b"", b"0", b"17", b"999999999", b"1000000000000", b"-"],
-    "delta": [b"", b"1", b"1234567812345678", b"   5", b"-17"],
-    "host_charge_amount": [b"", b"1.25", b"-0.1"],
-    "other_party": [b"", b"*21#", b"+8610", b"13800000000", b"1" * 31],
-}
-STRANGE = [
-    *[b"", b"x", b"-1", b"+1", b"12345678123456789", b"99999999999999999999", b"1/2", b"1:2", b"\xc3\xa9", b"0571"],
-    *[b"20260110080060", b"20261301000000", b"20260431000000", b"20230229000000", b"20260110240000", b"20260110086000"],
-    *[b"20261025023000", b"19691231235959", b"22000101000000", b"2026011008000\x7f", b"2016-12-31 23:59:60Z"],
-    *[b"2026-01-10T08:00:00Z", b"2026-01-10 08:00:00+08:00", b"1" * 33, b"A\0", b"A" * 17, b"1a"],
-]
-
-
-@functools.cache
-def book(folder, name):
-    fields, layout = LAYOUTS[name]
-    layout = dict(layout)
-    feed = {"zone": "Europe/Berlin"} | layout.pop("feed", {})
-    return feed_of(folder / name.replace(" ", "_"), fields, feed=feed, max_record_bytes=MAX_RECORD_BYTES, **layout)
 
 
 def value(field, careful, draw):
@@ -195,24 +114,6 @@ def change(data, draw):
         del data[draw(st.integers(0, len(data))) :]
 
 
-def expected(data, feed):
-    book = feed.declared, feed.declared.layout[0], feed.book.declared.book
-    rules = compile_numbers(book[2].numbers.get(feed.declared.numbers or ""))
-    return naive.decode(data, book[0], book[1], book[2].zone, rules)
-
-
-def comparable(found):
-    """Kernel rows and rejects with the twin's keys; decimals as integers of 10^-6."""
-    left_out = ("source_id", "item_no", "feed", "stage")
-    rows = []
-    for row in found.usage:
-        row = {key: value for key, value in row.items() if key not in left_out}
-        if row.get("host_charge_amount") is not None:
-            row["host_charge_amount"] = int(row["host_charge_amount"].scaleb(6))
-        rows.append(row)
-    return rows, [{key: value for key, value in row.items() if key not in left_out} for row in found.rejects]
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("decode")
@@ -231,20 +132,15 @@ def check(folder, name, data):
     return path, feed, found
 
 
-quick = functools.partial(
-    settings, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
-
-
 @pytest.mark.parametrize("name", LAYOUTS)
-@quick(max_examples=60)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_kernel_equals_twin(folder, name, data):
     check(folder, name, data.draw(files(book(folder, name).declared.layout[0])))
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
-@quick(max_examples=8)
+@settings(max_examples=8)
 @given(data=st.data(), extra=st.integers(0, 70))
 def test_neither_cuts_nor_instruction_sets_change_anything(folder, name, data, extra):
     piece = data.draw(files(book(folder, name).declared.layout[0]))
@@ -255,7 +151,7 @@ def test_neither_cuts_nor_instruction_sets_change_anything(folder, name, data, e
             assert (found.usage, found.rejects, found.bytes) == (whole.usage, whole.rejects, whole.bytes)
 
 
-@pytest.mark.parametrize("name", ["plain", "fixed", "quoted", "crlf numbers"])
+@pytest.mark.parametrize("name", ["plain", "fixed", "quoted", "crlf numbers", "many values, a wide time"])
 @pytest.mark.parametrize("share", [0, 0.02, 0.5])
 def test_many_rows_at_once_equal_one_at_a_time(folder, name, share):
     """Kernels take eight rows and more at once: here strange values stand among sound ones, at every place."""
@@ -286,14 +182,6 @@ def test_more_separators_than_most_texts_have(folder, name):
             assert (found.usage, found.rejects) == (whole.usage, whole.rejects)
 
 
-def pick(field, random, share):
-    if random.random() < share:
-        return random.choice(STRANGE)
-    if field.column in PLAIN:
-        return random.choice(PLAIN[field.column])
-    return random.choice([b"", b"", b"1", b"a"]) if field.column == "node_id" else b"abc"
-
-
 def test_every_chunk_size(folder):
     lines = b"".join(b"8613800000001|20260110080000||A|%d||||||\n" % i for i in range(40))
     data = lines + b"x" * 200 + b"\n\n\n" + lines[:-1]
@@ -311,6 +199,39 @@ def test_the_public_call_says_the_same(folder):
     usage, rejects = decode(path, feed)
     assert usage.num_rows == len(whole.usage) == 1
     assert rejects.to_pylist() == whole.rejects
+
+
+def test_a_message_has_as_many_segments_as_its_coding_says(tmp_path):
+    coding = {"column": "message_coding", "type": "enumeration", "values": ["gsm", "ucs2"], "optional": True}
+    fields = [NUMBER, TIME, {"column": "message_length", "type": "integer", "optional": True}, coding]
+    lengths = [
+        "160|gsm",
+        "161|gsm",
+        "306|gsm",
+        "307|gsm",
+        "70|ucs2",
+        "71|ucs2",
+        "134|ucs2",
+        "135|ucs2",
+        "161|",
+        "|ucs2",
+    ]
+    path = tmp_path / "x.txt"
+    path.write_text("".join(f"13800138000|20260601101010|{each}\n" for each in lengths))
+    found = decoded(path, feed_of(tmp_path / "book", fields, feed={"segments": {"ucs2": ["ucs2"]}}))
+    assert [row["message_segments"] for row in found.usage] == [1, 2, 2, 3, 1, 2, 2, 3, 2, None]
+
+
+def test_durations_are_compared_where_all_three_are_there(tmp_path):
+    end, duration = {**TIME, "column": "end_time", "optional": True}, {"column": "duration_s", "type": "integer"}
+    fields = [NUMBER, {**TIME, "optional": True}, end, {**duration, "optional": True}]
+    rows = [("101010", "101020", "10"), ("101010", "101020", "13"), ("101010", "", "13"), ("101010", "101020", "")]
+    rows += [("101020", "101010", "10"), ("", "101010", "10")]
+    line = "13800138000|{}|{}|{}\n".format
+    path = tmp_path / "x.txt"
+    path.write_text("".join(line(*(time and f"20260601{time}" for time in row[:2]), row[2]) for row in rows))
+    found = decoded(path, feed_of(tmp_path / "book", fields, feed={"duration_tolerance_s": 2}))
+    assert [row["flags"] for row in found.usage] == [0, 1, 0, 0, 1, 0]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])

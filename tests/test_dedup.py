@@ -6,6 +6,7 @@ import datetime as dt
 import itertools
 from types import SimpleNamespace
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -173,7 +174,7 @@ def test_siphash_of_words_is_siphash_of_their_bytes(secret, words):
     assert _dedup.siphash(secret, words) == naive.siphash128(secret, message)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(record_lists)
 def test_fingerprints_are_those_of_the_naive_twin_at_every_level(records):
     wanted = [prints for items, prints in zip(records, naive_prints(records), strict=True) for _ in items]
@@ -192,7 +193,7 @@ def test_a_message_too_long_for_a_tile_has_the_same_fingerprint(level):
     assert prints_of(compile_keys(book_of(), simd=level), batch_of(records)) == naive_prints(records)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(record_lists)
 def test_fingerprints_survive_other_dictionaries_and_new_columns(records):
     turned = {name: values[::-1] for name, values in book_of().dictionaries.items()}
@@ -226,6 +227,53 @@ def test_fingerprints_differ_where_the_specification_says_so():
     assert prints_of(compile_keys(book_of(), secret=b"0123456789abcdef"), batch_of([[row]]))[0][0] != prints()[0]
 
 
+@pytest.mark.parametrize(
+    "absent",
+    [("area",), ("area", "host", "other_party"), ("area", "charging_id", "start_time"), ("record_type",)],
+    ids=str,
+)
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_column_that_is_not_there_is_null_in_every_row(level, absent):
+    whole = {"record_type": "data", "host": "CMCC", "area": "a", "other_party": "10690", "start_time": 1}
+    records = [
+        [{"feed": feed, "charging_id": n, "served_msisdn": n, "duration_s": -n, **whole, **dict.fromkeys(absent)}]
+        for n in range(70)
+        for feed in FEEDS
+    ]
+    columns = {name: kind for name, kind in COLUMNS.items() if name not in absent}
+    assert prints_of(compile_keys(book_of(), simd=level), batch_of(records, columns)) == naive_prints(records)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_text_after_one_that_is_longer_than_a_tile(level):
+    row = {"feed": "part", "record_type": "data", "session_id": "s"}
+    records = [[{**row, "other_party": "1" * (400 * (n % 3)), "charging_id": n}] for n in range(70)]
+    assert prints_of(compile_keys(book_of(), simd=level), batch_of(records)) == naive_prints(records)
+
+
+def test_a_key_of_as_many_columns_as_a_key_may_have():
+    """Of integers, so many that a tile does not hold them."""
+    book, names = book_of(), [f"c{n:02}" for n in range(60)]
+    book.usage_columns = columns = {**COLUMNS, **dict.fromkeys(names, pa.int64())}
+    feed = book.feeds["part"]
+    feed.declared = msgspec.structs.replace(feed.declared, dedup=Dedup(key=names))
+    records = [
+        [{"feed": "part", "record_type": "data", **{name: n + i for i, name in enumerate(names)}}] for n in range(9)
+    ]
+    classes = {**CLASSES, **dict.fromkeys(names, "integer")}
+    wanted = [naive.fingerprint(PUBLISHED_SECRET, items, "part", False, names, classes) for items in records]
+    for level in LEVELS:
+        found = prints_of(compile_keys(book, simd=level), batch_of(records, columns))
+        assert [each for each, _ in found] == wanted
+
+
+def test_a_record_type_that_the_book_does_not_have_is_refused():
+    dictionaries = {**book_of().dictionaries, "record_type": [*RECORD_TYPES, "fax"]}
+    batch = batch_of([[{"feed": "north", "record_type": "fax"}]], dictionaries=dictionaries)
+    with pytest.raises(ValueError, match="no such feed and record type"):
+        fingerprint(compile_keys(book_of()), batch)
+
+
 def naive_rows(records, history=None):
     """Row by row: verdict and the first's record number."""
     prints = [(*found, number) for number, found in enumerate(naive_prints(records))]
@@ -255,7 +303,7 @@ def kernel_rows(admission, plan, records, cuts):
 repeating = st.lists(st.sampled_from(range(12)), min_size=1, max_size=120)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.lists(one_item | several_items, min_size=12, max_size=12), repeating, st.lists(st.integers(0, 200), max_size=5)
 )
@@ -294,6 +342,39 @@ def test_an_earlier_admission_is_a_history():
         assert kernel_rows(today, plan, second, []) == wanted
         entries = pa.record_batch(today.entries())
         assert sorted(entries["ordinal"].to_pylist()) == [1, 3]
+
+
+@pytest.mark.parametrize("collide", [False, True])
+def test_a_history_is_asked_for_many_at_once(collide):
+    first, second = (
+        [[{"feed": "part", "record_type": "sms_mo", "charging_id": n, "duration_s": n % 2}] for n in range(*bounds)]
+        for bounds in ((0, 300, 3), (0, 300))
+    )
+    yesterday, plan = Admission(all_collide=collide), compile_keys(book_of())
+    kernel_rows(yesterday, plan, first, [])
+    assert kernel_rows(Admission(history=yesterday), plan, second, []) == naive_rows(second, dict(naive_prints(first)))
+    assert sorted(pa.record_batch(yesterday.entries())["ordinal"].to_pylist()) == list(range(100))
+    assert yesterday.nbytes > 100 * 24
+
+
+@pytest.mark.parametrize("collide", [False, True])
+def test_keys_are_equal_only_when_all_their_bits_are(collide):
+    """Forged, so that they meet in one place with one tag."""
+    low, high = 0x0123456789ABCDEF, 0xFEDCBA9876543210
+    forged = [(low, high), (low ^ 1, high), (low, high ^ 1 << 12), (low ^ 1, high), (low, high ^ 1 << 12)]
+    raw = [low.to_bytes(8, "little") + high.to_bytes(8, "little") for low, high in forged]
+    checks = pa.array([0] * 5, pa.int32())
+    prints = Batch.of(pa.record_batch({"fingerprint": pa.array(raw, pa.binary(16)), "payload_check": checks}))
+    numbers = {"record_no": pa.array(range(5), pa.int64()), "item_no": pa.array([0] * 5, pa.int16())}
+    fresh, repeated = Admission(all_collide=collide).admit(prints, Batch.of(pa.record_batch(numbers)), 0)
+    assert pa.record_batch(fresh)["row"].to_pylist() == [0, 1, 2]
+    assert pa.record_batch(repeated)["first_ordinal"].to_pylist() == [1, 2]
+
+
+def test_an_ordinal_before_the_first_is_refused():
+    batch = batch_of([[{"feed": "part", "record_type": "sms_mo", "charging_id": 1}]])
+    with pytest.raises(OverflowError):
+        Admission().admit(fingerprint(compile_keys(book_of()), batch), batch, -1)
 
 
 def test_deduplicate_takes_source_order_whatever_the_table_order():

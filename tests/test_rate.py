@@ -332,6 +332,14 @@ def test_a_quantity_that_no_increment_holds():
         assert [row["code"] for row in rate_rows(book, rows, plan)[1]] == ["amount_overflow"]
 
 
+def test_an_exact_amount_beyond_what_a_fraction_can_hold():
+    terms = {"record_type": "data", "first_cost": "1", "first_per": "97", "next_cost": "90000000000", "next_per": "1"}
+    book = make_book(declare([price(**terms), *FREE_BUT_DATA]))
+    rows = [event(record_type="data", downlink_bytes=(1 << 63) - 1)]
+    for plan in (compile_rates(book), compile_rates(book, exact_only=True)):
+        assert [row["code"] for row in rate_rows(book, rows, plan)[1]] == ["amount_overflow"]
+
+
 def test_an_endless_session_ends_in_a_code():
     bands = {
         "any": [

@@ -5,7 +5,7 @@ from fractions import Fraction
 from types import SimpleNamespace
 
 import pyarrow as pa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive.rate import Suspended, rate_one
 from rate_book import (
@@ -28,7 +28,7 @@ from mediation.rate.rate import compile_rates
 from mediation.rulebook.model import CalendarDay
 from mediation.rulebook.prefixes import PrefixRow
 
-SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = settings(max_examples=150)
 ZONES = ("Asia/Shanghai", "Europe/Berlin", "America/Sao_Paulo", "Asia/Kathmandu", "UTC")
 TYPES = ("voice_mo", "voice_forwarded", "sms_mo", "data", "mms")
 MOMENTS = [

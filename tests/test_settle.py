@@ -131,7 +131,7 @@ cut_lists = st.lists(st.integers(0, 100), max_size=4)
 skips = st.sets(st.integers(0, 79), max_size=10)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(row_lists, cut_lists, skips, st.sampled_from(["Asia/Shanghai", "Europe/Berlin", "America/St_Johns", "UTC"]))
 def test_account_days_are_those_of_the_naive_twin(rows, cuts, skip, zone):
     days = AccountDays(zone)
@@ -144,7 +144,7 @@ def test_account_days_are_those_of_the_naive_twin(rows, cuts, skip, zone):
     assert account_day_rows(table) == wanted
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(row_lists, cut_lists, skips)
 def test_settlement_lines_are_those_of_the_naive_twin(rows, cuts, skip):
     settlement = Settlement(book_of())

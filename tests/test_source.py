@@ -133,7 +133,7 @@ def squeezed(data, how, parts=1):
 lines = st.lists(st.binary(max_size=130).map(lambda b: b.replace(b"\n", b"")), max_size=30)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(lines=lines, ended=st.booleans(), chunk=st.integers(160, 400), how=st.sampled_from(["none", "gzip", "zstd"]))
 def test_every_byte_is_in_one_place(tmp_path_factory, lines, ended, chunk, how):
     data = b"\n".join(lines) + (b"\n" if ended else b"")
@@ -154,7 +154,7 @@ def test_every_byte_is_in_one_place(tmp_path_factory, lines, ended, chunk, how):
     assert src.sum_verified is None
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     lines=st.lists(st.sampled_from([b"", b"", b"a|1", b"bb|22", b"x" * 39, b"y" * 90, b"T|9"]), max_size=40),
     empties=st.integers(0, 3),
@@ -209,7 +209,7 @@ def decoded_in_pieces(path, declared, chunk_bytes):
     return records, src.trailer_bytes, sorted(found, key=lambda row: row[0])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     lines=st.lists(
         st.sampled_from([b"", b"a|1", b"bb|22", b"x" * 40, b"x|" + b"1" * 300, b'"q|1', b'"a\nb"|3']), max_size=60
@@ -262,6 +262,7 @@ def test_records_without_terminators(write):
     assert all(len(piece) % 8 == 0 for _, piece in pieces)
     src.verify(100, [], [])
     refused("trailer_missing", write(data[:-1]), declared)
+    refused("header_missing", write(b"X|0"), declared)
 
 
 @pytest.mark.parametrize("how", ["none", "gzip", "zstd"])

@@ -6,6 +6,7 @@
 // 4 × 10 × 126 × 10 four-byte codes.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 namespace mediation {
@@ -77,8 +78,7 @@ inline int64_t first_invalid(Encoding encoding, const Gb18030& tables, const uin
 inline uint8_t* gb18030_to_utf8(const Gb18030& tables, const uint8_t* at, const uint8_t* end, uint8_t* out) noexcept {
     while (at < end) {
         const Character c = gb18030_at(tables, at, end);
-        if (c.bytes == 0) return out;  // not reached: the record was checked
-        at += c.bytes;
+        at += std::max(c.bytes, 1u);
         if (c.code < 0x80) {
             *out++ = static_cast<uint8_t>(c.code);
         } else if (c.code < 0x800) {

@@ -40,21 +40,23 @@ struct Target {
 
 namespace detail {
 
-inline const uint8_t* character_classes() {
-    static const auto* table = [] {
-        auto* t = new uint8_t[256]();
-        for (int c = 0; c < 256; ++c) {
-            const bool digit = c >= '0' && c <= '9', letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-            if (digit) t[c] |= kDigit;
-            if (digit || letter) t[c] |= kAlphanumeric;
-            if (digit || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F')) t[c] |= kHexadecimal;
-            if (c >= 0x20 && c != 0x7F) t[c] |= kPrintable;
-            if (digit || c == '*' || c == '#' || c == '+') t[c] |= kDialled;
-        }
-        return t;
-    }();
+struct ClassTable {
+    uint8_t of[256];  // the classes of each byte
+};
+
+constexpr ClassTable make_classes() {
+    ClassTable table{};
+    for (int c = 0; c < 256; ++c) {
+        const bool digit = c >= '0' && c <= '9', letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        const bool hexadecimal = digit || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+        const bool dialled = digit || c == '*' || c == '#' || c == '+', printable = c >= 0x20 && c != 0x7F;
+        table.of[c] = static_cast<uint8_t>(kDigit * digit | kAlphanumeric * (digit || letter) |
+                                           kHexadecimal * hexadecimal | kPrintable * printable | kDialled * dialled);
+    }
     return table;
 }
+
+inline constexpr ClassTable kClasses = make_classes();
 
 inline void fail(Target& t, const FieldPlan& f, uint32_t row, Code code) noexcept {
     note(*t.records, t.row_record[row], code, f.number);
@@ -71,12 +73,9 @@ inline bool present(Target& t, const FieldPlan& f, uint32_t row, Span s) noexcep
 
 inline Code check_text(const FieldPlan& f, Span s) noexcept {
     if (s.length < f.min_length || s.length > f.max_length) return Code::bad_length;
-    if (f.characters != kAnyCharacter) {
-        const uint8_t* table = character_classes();
-        for (uint32_t i = 0; i < s.length; ++i)
-            if (!(table[s.begin[i]] & f.characters))
-                return f.characters == kDigit ? Code::not_a_number : Code::bad_character;
-    }
+    for (uint32_t i = 0; f.characters != kAnyCharacter && i < s.length; ++i)
+        if (!(kClasses.of[s.begin[i]] & f.characters))
+            return f.characters == kDigit ? Code::not_a_number : Code::bad_character;
     if (!f.leading_zero && s.begin[0] == '0') return Code::bad_character;
     return Code::ok;
 }
@@ -223,8 +222,7 @@ struct ByteSet {
 
 inline ByteSet byte_set(uint8_t characters) noexcept {
     ByteSet set{};
-    const uint8_t* table = character_classes();
-    auto stands = [&](uint32_t b) { return characters == kAnyCharacter || table[b] & characters; };
+    auto stands = [&](uint32_t b) { return characters == kAnyCharacter || kClasses.of[b] & characters; };
     for (uint32_t b = 0; b < 128; ++b)
         if (stands(b)) set.low[b & 15] |= static_cast<uint8_t>(1u << (b >> 4));
     const bool beyond_ascii = stands(128);
@@ -281,6 +279,7 @@ inline void convert_texts(Simd simd, const FieldPlan& f, const Bounds& b, Target
 
 }  // namespace detail
 
+// Contract: the field is not ignored.
 inline void convert_field(Simd simd, const FieldPlan& f, const Bounds& b, Target& t) noexcept {
     switch (f.type) {
         case FieldType::integer: return detail::convert_integers(simd, f, b, t);
@@ -289,8 +288,7 @@ inline void convert_field(Simd simd, const FieldPlan& f, const Bounds& b, Target
         case FieldType::timestamp: return detail::convert_timestamps(simd, f, b, t);
         case FieldType::unix_time: return detail::every_row<detail::careful_instant>(f, b, t);
         case FieldType::enumeration: return detail::convert_codes(simd, f, b, t);
-        case FieldType::text: return detail::convert_texts(simd, f, b, t);
-        case FieldType::ignored: return;
+        default: return detail::convert_texts(simd, f, b, t);
     }
 }
 

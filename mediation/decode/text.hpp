@@ -193,20 +193,20 @@ namespace detail {
 
 inline uint8_t* copy_value(const TextPlan& plan, Span s, bool escaped, uint8_t* out) noexcept {
     const uint8_t quote = plan.frame.quote;
-    if (plan.frame.encoding != Encoding::gb18030) {
+    if (plan.frame.encoding != Encoding::gb18030) {  // escaped: others are copied as they are
         for (uint32_t i = 0; i < s.length; ++i) {
             *out++ = s.begin[i];
-            i += escaped && s.begin[i] == quote;
+            i += s.begin[i] == quote;
         }
         return out;
     }
     const uint8_t* at = s.begin;
     const uint8_t* end = at + s.length;
     while (at < end) {  // a quote is ASCII and never the second byte of a character
-        const uint32_t n = escaped ? gb18030_at(plan.frame.gb18030, at, end).bytes : static_cast<uint32_t>(s.length);
+        const uint32_t n = escaped ? std::max(gb18030_at(plan.frame.gb18030, at, end).bytes, 1u) : s.length;
         out = gb18030_to_utf8(plan.frame.gb18030, at, at + n, out);
         if (escaped && *at == quote) ++at;
-        at += n ? n : 1;
+        at += n;
     }
     return out;
 }
@@ -273,7 +273,7 @@ inline void finish_nulls(const ColumnPlan& plan, const uint8_t* nulls, uint32_t 
 
 // Step 6. What follows from the fields: another record type, the segments of a message, flags.
 inline void derive(const TextPlan& plan, const Work& w, const std::vector<ColumnOut*>& columns) {
-    auto column = [&](int32_t c) -> ColumnOut* { return c < 0 ? nullptr : columns[static_cast<size_t>(c)]; };
+    auto column = [&](int32_t c) { return columns[static_cast<size_t>(c)]; };
     for (const Derivation& d : plan.derivations) {
         int16_t* type = column(plan.record_type)->i16();
         const ColumnOut* text = column(d.text_column);
@@ -296,18 +296,15 @@ inline void derive(const TextPlan& plan, const Work& w, const std::vector<Column
             else out->i64()[i] = message_segments(length->i64()[i], ucs2);
         }
     }
-    if (ColumnOut* flags = column(plan.flags)) {
-        const ColumnOut *start = column(plan.start_time), *end = column(plan.end_time);
-        const ColumnOut* duration = column(plan.duration);
-        const bool compare = plan.duration_tolerance_s >= 0 && start && end && duration;
-        int64_t* out = flags->i64();
-        for (uint32_t i = 0; i < w.kept; ++i) out[i] = w.flags[i];
-        for (uint32_t i = 0; compare && i < w.kept; ++i) {
-            if (!start->valid(i) || !end->valid(i) || !duration->valid(i)) continue;
-            const int64_t elapsed_s = (end->i64()[i] - start->i64()[i]) / detail::kSecond;
-            const __int128 apart = static_cast<__int128>(elapsed_s) - duration->i64()[i];
-            out[i] |= (apart < 0 ? -apart : apart) > plan.duration_tolerance_s;
-        }
+    int64_t* flags = column(plan.flags)->i64();
+    for (uint32_t i = 0; i < w.kept; ++i) flags[i] = w.flags[i];
+    if (plan.duration_tolerance_s < 0) return;
+    const ColumnOut *start = column(plan.start_time), *end = column(plan.end_time), *duration = column(plan.duration);
+    for (uint32_t i = 0; i < w.kept; ++i) {
+        if (!start->valid(i) || !end->valid(i) || !duration->valid(i)) continue;
+        const int64_t elapsed_s = (end->i64()[i] - start->i64()[i]) / detail::kSecond;
+        const __int128 apart = static_cast<__int128>(elapsed_s) - duration->i64()[i];
+        flags[i] |= (apart < 0 ? -apart : apart) > plan.duration_tolerance_s;
     }
 }
 
@@ -325,7 +322,7 @@ inline void provenance(const Work& w, int32_t source_id, int64_t byte_offset, in
         return;
     }
     for (uint32_t i = 0; i < kept; ++i) {
-        const uint32_t record = r.row_record[w.kept_rows ? w.kept_rows[i] : i];
+        const uint32_t record = r.row_record[w.kept_rows[i]];
         record_no[i] = record;
         offset[i] = byte_offset + r.begin[record];
         length[i] = r.end[record] - r.begin[record];

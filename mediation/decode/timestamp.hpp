@@ -58,7 +58,6 @@ inline void TimestampPlan::find_shape() {
         if (digits) {
             const auto i = static_cast<uint32_t>(found - std::begin(kParts));
             const uint32_t place = i == 0 ? 0 : 2 + 2 * i;
-            if (seen & 1u << i) return;
             for (uint32_t k = 0; k < p.width; ++k) shape.places[place + k] = static_cast<uint8_t>(at + k);
             seen |= 1u << i;
         } else if (p.part == Part::literal) {

@@ -1,6 +1,7 @@
 // What makes a record the same record: 128-bit fingerprints of its key, and a 32-bit check of its payload.
 //
 // Conventions
+// - Columns are of the kinds of usage: codes and texts, or 64-bit integers, instants and decimals.
 // - Everything hashed is a value, never a code: a text is hashed as its bytes whether its column is open text or a
 //   dictionary, so fingerprints survive a rule book that orders its dictionaries otherwise.
 // - The message of a declared key: prefix (family, record type, names of the key's columns), one word of null bits,
@@ -34,21 +35,13 @@ struct HashedColumn {
     const uint64_t* mixed = nullptr;     // of codes, where worked out beforehand: what each adds to the payload's sum
     uint64_t tag = 0, mixer = 1;
 
-    bool is_text() const { return view.kind == Kind::code || view.kind == Kind::fixed16 || has_offsets(view.kind); }
+    bool is_text() const { return view.kind == Kind::code || has_offsets(view.kind); }
     std::string_view text(int64_t row) const {
-        if (view.kind == Kind::code) return values->at(view.i16()[row]);
-        if (view.kind == Kind::fixed16)
-            return {reinterpret_cast<const char*>(view.data) + (view.offset + row) * 16, 16};
-        return view.text(row);
+        return view.kind == Kind::code ? values->at(view.i16()[row]) : view.text(row);
     }
     uint64_t integer(int64_t row) const {
-        switch (view.kind) {
-            case Kind::i16: return static_cast<uint64_t>(int64_t{view.i16()[row]});
-            case Kind::i32:
-            case Kind::date32: return static_cast<uint64_t>(int64_t{view.i32()[row]});
-            case Kind::decimal128: return static_cast<uint64_t>(view.i128()[row]);  // 18 digits fit
-            default: return static_cast<uint64_t>(view.i64()[row]);
-        }
+        return static_cast<uint64_t>(view.kind == Kind::decimal128 ? static_cast<int64_t>(view.i128()[row])
+                                                                   : view.i64()[row]);  // 18 digits fit
     }
 };
 
@@ -186,13 +179,8 @@ inline void pack_column(RuleTile& tile, const HashedColumn& column, bool tagged,
         return;
     }
     if (column.is_text()) return pack_texts(tile, column, tagged, place);
-    switch (column.view.kind) {
-        case Kind::i16: return pack_integers<int16_t>(tile, column, tagged, place);
-        case Kind::i32:
-        case Kind::date32: return pack_integers<int32_t>(tile, column, tagged, place);
-        case Kind::decimal128: return pack_integers<Decimal128>(tile, column, tagged, place);
-        default: return pack_integers<int64_t>(tile, column, tagged, place);
-    }
+    if (column.view.kind == Kind::decimal128) return pack_integers<Decimal128>(tile, column, tagged, place);
+    pack_integers<int64_t>(tile, column, tagged, place);
 }
 
 inline void hash_keys(RuleTile& tile, const KeyRule& rule, const FingerprintTask& task) {
@@ -266,13 +254,8 @@ inline void sum_column(RuleTile& tile, const HashedColumn& column, const int32_t
     if (!column.view.present()) return;
     if (column.mixed) return sum_codes(tile, column, rows);
     if (column.is_text()) return sum_texts(tile, column, rows);
-    switch (column.view.kind) {
-        case Kind::i16: return sum_integers<int16_t>(tile, column, rows);
-        case Kind::i32:
-        case Kind::date32: return sum_integers<int32_t>(tile, column, rows);
-        case Kind::decimal128: return sum_integers<Decimal128>(tile, column, rows);
-        default: return sum_integers<int64_t>(tile, column, rows);
-    }
+    if (column.view.kind == Kind::decimal128) return sum_integers<Decimal128>(tile, column, rows);
+    sum_integers<int64_t>(tile, column, rows);
 }
 
 inline uint64_t sum_of_row(const KeyRule& rule, const FingerprintTask& task, int64_t row) {

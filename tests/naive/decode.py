@@ -210,8 +210,7 @@ def number(field, text: bytes) -> int:
     is_decimal = field.type == "decimal"
     value = decimal(field, text) if is_decimal else whole_number(text, field.signed)
     check_length(field, text)
-    if not (-MOST - 1 if field.min is None else field.min) <= value <= (MOST if field.max is None else field.max):
-        raise Faulty("out_of_range")
+    check_range(field, value)
     if is_decimal:
         value *= 10 ** (6 - field.decimals - AMOUNT_DECIMALS.get(field.unit, 0))
         most = 10**18 - 1
@@ -221,6 +220,11 @@ def number(field, text: bytes) -> int:
     if abs(value) > most:
         raise Faulty("number_overflow")
     return value
+
+
+def check_range(field, value: int) -> None:
+    if not (-MOST - 1 if field.min is None else field.min) <= value <= (MOST if field.max is None else field.max):
+        raise Faulty("out_of_range")
 
 
 def check_length(field, text: bytes) -> None:
@@ -305,6 +309,7 @@ def convert(feed, layout, field, text: bytes, zone: str, rules: tuple):
         value = to_msisdn(text.decode(layout.encoding), rules)
         if value is None:
             raise Faulty("bad_msisdn")
+        check_range(field, value)
         return value, False
     if field.type == "timestamp":
         return instant_us(field, text, field.zone or feed.zone or zone)

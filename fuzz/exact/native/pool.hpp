@@ -16,11 +16,20 @@ class Pool {
         static Pool pool;
         return pool;
     }
+    int64_t left = -1;  // blocks until one is refused; negative: none is, or it has been
+    int64_t live = 0;   // blocks not given back yet
+
+    // Null when the block is refused.
     std::shared_ptr<uint8_t> allocate(int64_t bytes) {
+        if (left >= 0 && left-- == 0) return nullptr;
+        ++live;
         constexpr std::align_val_t kAlignment{64};
         const auto size = static_cast<size_t>(bytes + kPadding);
         return {static_cast<uint8_t*>(::operator new(size, kAlignment)),
-                [](uint8_t* block) { ::operator delete(block, kAlignment); }};
+                [this](uint8_t* block) {
+                    --live;
+                    ::operator delete(block, kAlignment);
+                }};
     }
 };
 
