@@ -17,7 +17,9 @@ from click.testing import CliRunner
 
 import mediation.cli
 import mediation.sample
-from mediation.cli import main, money, shown
+from mediation.cli import console, files, main, workspaces
+from mediation.cli.console import shown
+from mediation.cli.files import money
 from mediation.native._status import simd_levels
 from tests.decode_book import NUMBER, TIME, feed_of
 from tests.malformed import GOOD
@@ -286,6 +288,6 @@ def test_names_from_outside_are_printed_as_text(tmp_path, arguments, code):
 
 def test_one_function_prints():
     """Everything else goes through `say`, but for JSON, which escapes by itself."""
-    source = inspect.getsource(mediation.cli)
+    source = "".join(map(inspect.getsource, (mediation.cli, console, files, workspaces)))
     assert source.count("click.echo(") == 1
     assert not re.search(r"\bprint\(|sys\.std(out|err)\.write|click\.secho", source)

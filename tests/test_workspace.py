@@ -12,12 +12,14 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import pyarrow.compute as pc
 import pytest
 import zstandard
+from pyarrow.csv import read_csv, write_csv
 
 import mediation as md
 import mediation.sample
-from mediation.errors import InvariantError, NoInputError, OutputError, RulebookError, TemporaryError
+from mediation.errors import InvariantError, NoInputError, OutputError, RulebookError, TemporaryError, UsageError
 from mediation.pipeline.sources import list_sources
 from mediation.sample.generate import generate
 from mediation.workspace.catalogue import NAME
@@ -257,6 +259,51 @@ def test_a_run_can_be_replayed_by_the_rule_book_it_was_made_by(workspace, day, t
     assert list((workspace.root / "staging").iterdir()) == []
 
 
+def without_some(reference, target):
+    """The reference data without the subscriptions of every eighth account."""
+    target.mkdir()
+    rows = read_csv(reference / "subscriptions.csv")
+    write_csv(rows.filter(pc.not_equal(pc.bit_wise_and(rows["account_id"], 7), 3)), target / "subscriptions.csv")
+    return target
+
+
+def test_what_was_suspended_is_charged_once_when_the_reference_data_know_it(day, tmp_path):
+    poor = without_some(day[0] / "reference", tmp_path / "poor")
+    with md.Workspace.init(tmp_path / "whole", RULES, day[0] / "reference") as whole:
+        whole.ingest(day[1])
+        wanted, left = committed(whole), whole.suspended()
+    with md.Workspace.init(tmp_path / "ws", RULES, poor) as workspace:
+        workspace.ingest(day[1])
+        assert workspace.suspended().num_rows > left.num_rows
+        workspace.use(RULES, day[0] / "reference")
+        settling = workspace.recycle()
+        totals = settling.run.totals
+        assert totals["recycled"] == totals["rated"] + totals["suspended"] > totals["suspended"] > 0
+        assert committed(workspace) == wanted
+        assert workspace.suspended().num_rows == left.num_rows
+        assert {each["run"] for each in workspace.suspense()} == {2}
+        again = workspace.recycle()
+        assert (again.run.totals["rated"], again.run.totals["recycled"]) == (0, totals["suspended"])
+        assert committed(workspace) == wanted
+        assert workspace.verify() == []
+
+
+def test_what_is_written_off_waits_no_more_and_is_never_charged(workspace, day):
+    workspace.ingest(day[1])
+    code, before = workspace.suspense()[0]["code"], committed(workspace)
+    items = sum(each["items"] for each in workspace.suspense([code]))
+    totals = workspace.write_off([code]).run.totals
+    assert totals["recycled"] == totals["written_off"] == items
+    assert workspace.suspense([code]) == []
+    assert code not in {each["code"] for each in workspace.status()["suspense"]}
+    assert workspace.write_off([code]).run is None
+    workspace.recycle()
+    assert committed(workspace) == before
+    assert workspace.verify() == []
+    with pytest.raises(UsageError, match="nothing was suspended by"):
+        workspace.recycle(["no_such_code"])
+
+
 def test_the_command_does_it_all(day, tmp_path):
     def mediation(*arguments):
         command = [sys.executable, "-m", "mediation", *map(str, arguments)]
@@ -272,5 +319,9 @@ def test_the_command_does_it_all(day, tmp_path):
     assert json.loads(mediation("status", ws, "--json").stdout)["runs"] == 1
     assert mediation("verify", ws).returncode == 0
     assert "the same again" in mediation("replay", ws, "1").stdout
+    assert "items wait" in mediation("suspense", "list", ws).stdout
+    assert " record " in mediation("suspense", "show", ws).stdout
+    assert "recycled" in mediation("suspense", "recycle", ws).stdout
+    assert mediation("suspense", "write-off", ws).returncode == 64
     assert mediation("ingest", ws).returncode == 64
     assert mediation("status", tmp_path).returncode == 70

@@ -293,7 +293,6 @@ inline QuotedRecord read_quoted(const Frame& frame, const uint8_t* text, uint32_
                 if (quotes && text[at] == frame.quote) broken = Code::bad_quote;
                 at += detail::character_bytes(text, at, limit, multibyte);
             }
-            if (at > limit) at = limit;
             add(from, at > from && text[at - 1] == '\r' && ends_line(at) ? at - 1 : at, false);
             if (at < limit && text[at] == frame.delimiter) {
                 ++at;

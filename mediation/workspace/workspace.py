@@ -14,19 +14,22 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mediation.errors import InvariantError, OutputError, TemporaryError
 from mediation.pipeline.disk import Disk
 from mediation.rulebook import Rulebook, load_rulebook
-from mediation.workspace import ingest, protocol, replay
+from mediation.workspace import ingest, protocol, replay, suspense
 from mediation.workspace import status as told
 from mediation.workspace import verify as checked
 from mediation.workspace.catalogue import NAME, Catalogue
 from mediation.workspace.protocol import RUNS, STAGING, Place
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 RULEBOOKS, REFERENCES, LOCK = "rulebooks", "references", "lock"
 NO_REFERENCE = b""
@@ -207,6 +210,28 @@ class Workspace:
             if not paths:
                 return None
             return ingest.ingest(self.place, self.rulebook(), paths, inbox=folder, **options)
+
+    def suspense(self, codes: Collection[str] = (), runs: Collection[int] = ()) -> list[dict]:
+        """What waits to be rated again: run, code and items; of these codes and runs only, where any are named."""
+        return suspense.chosen(self.place, codes, runs)
+
+    def suspended(self, codes: Collection[str] = (), runs: Collection[int] = ()) -> pa.Table | None:
+        """The rows that wait; None where there are none."""
+        return suspense.rows(self.place, self.suspense(codes, runs))
+
+    def recycle(
+        self, codes: Collection[str] = (), runs: Collection[int] = (), *, wait_s: float = 0.0
+    ) -> suspense.Settling:
+        """Rate what waits again, by the rule book of today: what still cannot be charged waits on, in the new run."""
+        with self.locked(wait_s):
+            return suspense.settle(self.place, self.rulebook(), self.suspense(codes, runs), write_off=False)
+
+    def write_off(
+        self, codes: Collection[str] = (), runs: Collection[int] = (), *, wait_s: float = 0.0
+    ) -> suspense.Settling:
+        """Give up what waits: it is counted as written off, and never charged."""
+        with self.locked(wait_s):
+            return suspense.settle(self.place, self.rulebook(), self.suspense(codes, runs), write_off=True)
 
     def replay(self, which: str | int, *, threads: int | None = None, wait_s: float = 0.0) -> replay.Replayed:
         """Compute a committed run again, by ordinal or by the beginning of its id; its digest must be the same."""

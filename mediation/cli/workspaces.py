@@ -1,0 +1,205 @@
+"""Commands over a workspace: `init`, `use`, `ingest`, `status`, `verify`, `replay`, `suspense`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mediation.cli.console import fail, print_json, progress, say
+from mediation.cli.files import beyond_limits, print_totals
+
+
+@click.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.option("--rulebook", required=True, type=click.Path(path_type=Path), help="Folder of the rule book.")
+@click.option("--reference", type=click.Path(path_type=Path), help="Folder of the reference data.")
+@click.option("--quiet", is_flag=True)
+def init(workspace, rulebook, reference, quiet):
+    """Make a WORKSPACE, which runs of many days add to."""
+    from mediation import Workspace
+
+    with Workspace.init(workspace, rulebook, reference):
+        if not quiet:
+            say(f"{workspace} is made; `mediation ingest {workspace} FILE…` adds to it")
+
+
+@click.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.option("--rulebook", required=True, type=click.Path(path_type=Path), help="Folder of the rule book.")
+@click.option("--reference", type=click.Path(path_type=Path), help="Folder of the reference data.")
+def use(workspace, rulebook, reference):
+    """Make the WORKSPACE's next runs by another rule book or other reference data."""
+    from mediation import Workspace
+
+    with Workspace(workspace) as opened:
+        opened.use(rulebook, reference)
+
+
+@click.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.option("--inbox", type=click.Path(path_type=Path), help="Take what is in this folder, and move it when done.")
+@click.option("--threads", type=click.IntRange(1, 1024), help="Default: as many as there are processors.")
+@click.option("--wait", "wait_s", default=0.0, type=click.FloatRange(0), help="Seconds to wait for another run.")
+@click.option("--json", "as_json", is_flag=True, help="Print the run's run.json.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors (and --json).")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+def ingest(workspace, inbox, threads, wait_s, as_json, quiet, files):
+    """Process FILES into a WORKSPACE: exactly once, whatever is given again or interrupted."""
+    from mediation import Workspace
+
+    if bool(files) == (inbox is not None):
+        raise click.UsageError("give FILES, or --inbox")
+    with Workspace(workspace) as opened, progress(quiet or as_json) as update:
+        options = {"threads": threads, "wait_s": wait_s, "on_progress": update}
+        report = opened.ingest(files, **options) if files else opened.ingest_inbox(inbox, **options)
+        book = opened.rulebook()
+    result = {} if report is None else report.result
+    if as_json:
+        print_json(result)
+    elif not quiet:
+        for repeat in () if report is None else report.repeats:
+            which = f"in run {repeat.known_from}" if repeat.known_from else "in another file given with it"
+            say(f"{repeat.listed.name}: its content came before, {which}")
+        if result:
+            print_totals(result)
+        ran = report is not None and report.run is not None
+        say(f"run {report.run.ordinal} is committed" if ran else "nothing new: no run was made")
+    return beyond_limits(book, result) if result else 0
+
+
+@click.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True)
+def status(workspace, as_json):
+    """What is committed in a WORKSPACE, and what somebody should look at."""
+    from mediation import Workspace
+
+    with Workspace(workspace) as opened:
+        found = opened.status()
+    if as_json:
+        print_json(found)
+        return
+    say(f"{found['runs']:,} runs, {found['files']:,} files, {len(found['refused']):,} refused")
+    say(*(f"  {name:<20}{count:>20,}" for name, count in found["totals"].items() if count))
+    say(*(f"refused  {each['name']}: {each['code']} (run {each['run']})" for each in found["refused"]))
+    for gap in found["gaps"]:
+        say(f"missing  {gap['feed']} {gap['date'] or ''}: {', '.join(map(str, gap['missing'][:20]))}")
+    for each in found["suspense"]:
+        say(f"suspense {each['code']:<28}{each['items']:>12,} of run {each['run']}")
+    say(f"certificates' last link {found['chain']}")
+
+
+@click.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.option("--quiet", is_flag=True)
+def verify(workspace, quiet):
+    """Check a WORKSPACE from its files: every hash, total and equation."""
+    from mediation import Workspace
+    from mediation.errors import InvariantError
+
+    with Workspace(workspace) as opened:
+        faults = opened.verify()
+    if faults:
+        fail(InvariantError.exit_code, f"{workspace}: {len(faults)} faults", *faults)
+    if not quiet:
+        say(f"{workspace}: every hash, total and equation holds")
+
+
+@click.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.argument("run")
+@click.option("--threads", type=click.IntRange(1, 1024), help="Default: as many as there are processors.")
+@click.option("--wait", "wait_s", default=0.0, type=click.FloatRange(0), help="Seconds to wait for another run.")
+def replay(workspace, run, threads, wait_s):
+    """Compute a committed RUN of a WORKSPACE again: its digest must be the same."""
+    from mediation import Workspace
+    from mediation.errors import InvariantError
+
+    with Workspace(workspace) as opened:
+        found = opened.replay(run, threads=threads, wait_s=wait_s)
+    if not found.same:
+        committed = found.run.totals["digest"]
+        fail(InvariantError.exit_code, f"run {found.run.ordinal}: digest {found.digest}, committed {committed}")
+    say(f"run {found.run.ordinal}: the same again, digest {found.digest}")
+
+
+@click.group(name="suspense")
+def suspense():
+    """What could not be charged yet."""
+
+
+def of_waiting(command):
+    """The arguments that choose what is meant."""
+    command = click.option("--run", "runs", multiple=True, type=int, help="Of these runs only.")(command)
+    command = click.option("--code", "codes", multiple=True, help="Suspended by these codes only.")(command)
+    return click.argument("workspace", type=click.Path(path_type=Path))(command)
+
+
+@suspense.command(name="list")
+@of_waiting
+@click.option("--json", "as_json", is_flag=True)
+def list_waiting(workspace, codes, runs, as_json):
+    """Say what waits in a WORKSPACE, by run and code."""
+    from mediation import Workspace
+    from mediation.errors import EXPLANATIONS
+
+    with Workspace(workspace) as opened:
+        found = opened.suspense(codes, runs)
+    if as_json:
+        print_json({"suspense": found})
+        return
+    for each in found:
+        say(f"run {each['run']:<8}{each['code']:<28}{each['items']:>12,}  {EXPLANATIONS[each['code']]}")
+    say(f"{sum(each['items'] for each in found):,} items wait")
+
+
+@suspense.command()
+@of_waiting
+@click.option("--rows", default=20, show_default=True, type=click.IntRange(1), help="Most rows to print.")
+def show(workspace, codes, runs, rows):
+    """Say where the rows that wait in a WORKSPACE came from; never what they hold."""
+    from mediation import Workspace
+
+    with Workspace(workspace) as opened:
+        table = opened.suspended(codes, runs)
+        names = opened.tables()["files"]
+    files = dict(zip(names["source_id"].to_pylist(), names["name"].to_pylist(), strict=True))
+    columns = ["source_id", "record_no", "item_no", "byte_offset", "record_type", "stage", "code", "field"]
+    for row in [] if table is None else table.select(columns).slice(0, rows).to_pylist():
+        place = f"{files[row['source_id']]} record {row['record_no']} item {row['item_no']} at {row['byte_offset']}"
+        say(f"{place}: {row['record_type']}: {row['stage']}: {row['code']} {row['field'] or ''}")
+
+
+@suspense.command()
+@of_waiting
+@click.option("--wait", "wait_s", default=0.0, type=click.FloatRange(0), help="Seconds to wait for another run.")
+def recycle(workspace, codes, runs, wait_s):
+    """Rate what waits in a WORKSPACE again, by its rule book of today (see `use`)."""
+    from mediation import Workspace
+
+    with Workspace(workspace) as opened:
+        say_settled(opened.recycle(codes, runs, wait_s=wait_s))
+
+
+@suspense.command(name="write-off")
+@of_waiting
+@click.option("--wait", "wait_s", default=0.0, type=click.FloatRange(0), help="Seconds to wait for another run.")
+def write_off(workspace, codes, runs, wait_s):
+    """Give up what waits in a WORKSPACE: it is never charged."""
+    from mediation import Workspace
+
+    if not codes and not runs:
+        raise click.UsageError("name what is given up, by --code or --run")
+    with Workspace(workspace) as opened:
+        say_settled(opened.write_off(codes, runs, wait_s=wait_s))
+
+
+def say_settled(settling):
+    """What a run of suspense came to."""
+    if settling.run is None:
+        say("nothing waits: no run was made")
+        return
+    totals = settling.run.totals
+    became = ", ".join(f"{name} {totals[name]:,}" for name in ("rated", "suspended", "written_off") if totals[name])
+    say(f"run {settling.run.ordinal} is committed: recycled {totals['recycled']:,} = {became}")
