@@ -8,6 +8,8 @@ Conventions
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,7 +35,7 @@ class Report(NamedTuple):
 
     run: Run | None  # None: no new file was given
     repeats: list[Taken]
-    result: dict  # what the run's run.json holds
+    result: dict  # what the run's run.json holds; and in its stages `keep`, making the copies
 
 
 def ingest(
@@ -64,7 +66,10 @@ def ingest(
     folder, disk = run.folder, run.disk
     try:
         disk.make_folder(folder / KEPT)
-        taken = take_in(list_sources(paths, book), book, place.catalogue, disk, folder / KEPT, threads or 1)
+        wall, cpu = time.perf_counter(), time.process_time()
+        given, workers = list_sources(paths, book), threads or os.cpu_count() or 1
+        taken = take_in(given, book, place.catalogue, disk, folder / KEPT, workers)
+        keeping = {"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu, "rows": 0}
         fresh = [each for each in taken if each.is_new]
         repeats = [each for each in taken if not each.is_new]
         if not fresh:
@@ -73,6 +78,7 @@ def ingest(
             protocol.finish_moves(place)
             return Report(None, repeats, {})
         result = _write(place, book, [each.listed.path for each in fresh], folder, disk, threads, on_progress)
+        result["stages"]["keep"] = keeping  # is over before run.json is written, and not part of what it tells
         sources = _source_rows(run.ordinal, fresh, result, disk)
         disk.sync_folder(folder / KEPT)
         refused = {source.name for source in sources if source.refused}

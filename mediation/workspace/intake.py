@@ -37,12 +37,20 @@ class Taken(NamedTuple):
         return self.known_from is None
 
 
-def keep(listed: Listed, book: Any, disk: Disk, target: Path, threads: int) -> str | None:
-    """Copy a file's stream to `target`; its hash, or None (and no copy) where it cannot be read as declared."""
+def keep(listed: Listed, book: Any, disk: Disk, target: Path, threads: int) -> tuple[str | None, str]:
+    """Copy a file's stream to `target`.
+
+    Returns
+    -------
+    content_hash : str or None
+        None (and no copy) where it cannot be read as declared.
+    file_hash : str
+        Of the file as it lies on disk.
+    """
     import zstandard
 
     if listed.code is not None:
-        return None
+        return None, disk.hash(listed.path)
     feed = book.feeds[listed.feed]
     compressor = zstandard.ZstdCompressor(level=KEPT_LEVEL, write_checksum=True, threads=threads)
     buffer = bytearray(PIECE_BYTES)
@@ -55,13 +63,14 @@ def keep(listed: Listed, book: Any, disk: Disk, target: Path, threads: int) -> s
                     with memoryview(buffer) as view:
                         filled = stream.fill(view, 0, len(buffer))
                         sink.write(view[:filled])
-                return stream.finish()
+            content_hash = stream.finish()
+            return content_hash, content_hash if stream.compression == "none" else disk.hash(listed.path)
         finally:
             stream.close()
     except SourceRefused:
         if disk.exists(target):
             disk.remove(target)
-        return None
+        return None, disk.hash(listed.path)
 
 
 def take_in(
@@ -73,7 +82,7 @@ def take_in(
     source_id = catalogue.next_source_id()
     for listed in given:
         kept: Path | None = folder / f"{source_id:08d}.zst"
-        content_hash = keep(listed, book, disk, kept, threads)
+        content_hash, hash_on_disk = keep(listed, book, disk, kept, threads)
         known_from = None
         if content_hash is None:
             kept = None
@@ -85,5 +94,5 @@ def take_in(
             kept = None
         else:
             source_id += 1
-        taken.append(Taken(listed, disk.hash(listed.path), content_hash, kept, known_from))
+        taken.append(Taken(listed, hash_on_disk, content_hash, kept, known_from))
     return taken
