@@ -123,9 +123,9 @@ def ingest(
     attempt = secrets.token_hex(8)
     last = place.catalogue.last_run()
     ordinal = 1 if last is None else last.ordinal + 1
-    folder = protocol.stage(place, attempt)
-    disk = Recorder(place.disk, ordinal, folder)
     try:
+        folder = protocol.stage(place, attempt)
+        disk = Recorder(place.disk, ordinal, folder)
         disk.make_folder(folder / KEPT)
         given = list_sources(paths, book)
         taken = take_in(given, book, place.catalogue, disk, folder / KEPT, threads or 1)
