@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -153,10 +153,14 @@ class Catalogue:
         ------
         InvariantError
             It is not a catalogue, a newer version's, or damaged.
+        TemporaryError
+            The system does not let us.
         """
         try:
             connection = cls.connect(path)
             found = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
+        except sqlite3.OperationalError as error:
+            raise TemporaryError(f"{path}: cannot be opened: {error}") from error
         except sqlite3.DatabaseError as error:
             raise InvariantError(f"{path}: cannot be read as a catalogue: {error}") from error
         if found[0] != APPLICATION_ID:
@@ -225,7 +229,7 @@ class Catalogue:
         sources: list[SourceRow],
         artifacts: list[Artifact],
         moves: list[Move],
-        settled: list[Settled],
+        settled: Sequence[Settled] = (),
     ) -> None:
         """Make a run true: all of it, or nothing.
 
@@ -255,10 +259,19 @@ class Catalogue:
         with self._transaction():
             self._connection.execute("UPDATE run SET attempt = NULL WHERE ordinal = ?", (ordinal,))
 
-    def moved(self, source: str) -> None:
-        """Note that an input is where it should be."""
+    def moved(self, moves: list[Move]) -> None:
+        """Note that inputs are where they should be."""
         with self._transaction():
-            self._connection.execute("DELETE FROM move WHERE source = ?", (source,))
+            self._connection.executemany("DELETE FROM move WHERE source = ?", [(move.source,) for move in moves])
+
+    def settle(self) -> None:
+        """Write something, so that what was reported as failed cannot come back.
+
+        When the log's sync fails, a transaction is undone in memory only: its frames stand in the log, and whoever
+        reads that anew takes them for committed. The next transaction's are written over them.
+        """
+        with self._transaction():
+            self._connection.execute("UPDATE setting SET value = value")
 
     def set(self, settings: dict[str, bytes]) -> None:
         """Change settings."""
@@ -275,7 +288,7 @@ class Catalogue:
         except sqlite3.DatabaseError as error:
             raise InvariantError(f"the catalogue is damaged: {error}") from error
 
-    def _insert(self, table: str, rows: list) -> None:
+    def _insert(self, table: str, rows: Sequence) -> None:
         if rows:
             self._connection.executemany(f"INSERT INTO {table} VALUES ({_marks(rows[0])})", rows)
 
@@ -291,7 +304,11 @@ class Catalogue:
                     self._connection.execute("ROLLBACK")
                 raise
         except sqlite3.OperationalError as error:
-            raise TemporaryError(f"the catalogue cannot be written: {error}; nothing was changed") from error
+            raise TemporaryError(f"the catalogue cannot be written: {error}; try again") from error
+        except sqlite3.IntegrityError:
+            raise
+        except sqlite3.DatabaseError as error:
+            raise InvariantError(f"the catalogue is damaged: {error}") from error
 
 
 def _marks(row: Any) -> str:

@@ -62,9 +62,9 @@ def ingest(
     on_progress : callable, optional
         As of `write_run`.
     """
-    run = Staged(place)
-    folder, disk = run.folder, run.disk
     try:
+        run = Staged(place)
+        folder, disk = run.folder, run.disk
         disk.make_folder(folder / KEPT)
         wall, cpu = time.perf_counter(), time.process_time()
         given, workers = list_sources(paths, book), threads or os.cpu_count() or 1

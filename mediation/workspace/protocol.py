@@ -7,15 +7,18 @@ Conventions
 - Before the transaction nothing names what was written: a death leaves rubbish, and the inputs where they were. After
   it, `recover` repeats what was left undone, any number of times.
 - A rename may be lost with a power failure until both folders were synced; only then the catalogue forgets the attempt.
+- A commit that was reported as failed may come back with the next start, as long as its frames stand in SQLite's log.
+  So an attempt's files are removed only after another transaction was written over them.
 - Nothing here knows what a run computes; that is `ingest.py`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mediation.errors import InvariantError
+from mediation.errors import InvariantError, TemporaryError
 from mediation.pipeline.disk import Disk
 from mediation.workspace.catalogue import Artifact, Catalogue, Move, Run, Settled, SourceRow
 
@@ -57,7 +60,7 @@ def commit(
     sources: list[SourceRow],
     artifacts: list[Artifact],
     moves: list[Move],
-    settled: list[Settled],
+    settled: Sequence[Settled] = (),
 ) -> None:
     """Commit a staged run whose files are on disk, and publish it.
 
@@ -65,13 +68,20 @@ def commit(
     ------
     InvariantError
         It was committed before.
+    TemporaryError
+        Something failed; the message says whether the run is committed.
     """
     assert run.attempt is not None
     place.disk.sync_folder(place.root / STAGING / run.attempt)
     place.disk.sync_folder(place.root / STAGING)
     place.catalogue.commit(run, sources, artifacts, moves, settled)
-    publish(place, run)
-    finish_moves(place)
+    try:
+        publish(place, run)
+        finish_moves(place)
+    except OSError as error:
+        raise TemporaryError(
+            f"{place.root}: run {run.ordinal} is committed, and will be published by whoever writes next: {error}"
+        ) from error
 
 
 def publish(place: Place, run: Run) -> None:
@@ -89,23 +99,47 @@ def publish(place: Place, run: Run) -> None:
 
 def finish_moves(place: Place) -> None:
     """Move the inputs of committed runs; one that has gone, or is another file by now, is left alone."""
-    for move in place.catalogue.moves():
+    moves = place.catalogue.moves()
+    ready: set[Path] = set()
+    changed: set[Path] = set()
+    for move in moves:
         source, target = Path(move.source), Path(move.target)
         if place.disk.exists(source) and place.disk.hash(source) == move.file_hash:
-            if not place.disk.exists(target.parent):
-                place.disk.make_folder(target.parent)
-                place.disk.sync_folder(target.parent.parent)
+            if target.parent not in ready:
+                _ensure_folder(place, target.parent)
+                ready.add(target.parent)
             place.disk.rename(source, target)
-            place.disk.sync_folder(target.parent)
-            place.disk.sync_folder(source.parent)
-        place.catalogue.moved(move.source)
+        if place.disk.exists(target):  # moved just now, or by somebody who could not tell whether that lasts
+            changed |= {source.parent, target.parent}
+    for folder in sorted(changed):
+        place.disk.sync_folder(folder)
+    if moves:
+        place.catalogue.moved(moves)
+
+
+def _ensure_folder(place: Place, folder: Path) -> None:
+    """Have a folder that lasts; one that is there may have been made by somebody who died before the sync."""
+    if not place.disk.exists(folder):
+        place.disk.make_folder(folder)
+    place.disk.sync_folder(folder.parent)
 
 
 def recover(place: Place) -> None:
-    """Finish what was committed, and forget what was not."""
-    for run in place.catalogue.unpublished():
-        publish(place, run)
-    finish_moves(place)
-    for name in place.disk.names(place.root / STAGING):
-        place.disk.remove(place.root / STAGING / name)
-    place.disk.sync_folder(place.root / STAGING)
+    """Finish what was committed, and forget what was not.
+
+    Raises
+    ------
+    TemporaryError
+        The disk does not let us.
+    """
+    try:
+        for run in place.catalogue.unpublished():
+            publish(place, run)
+        finish_moves(place)
+        left = place.disk.names(place.root / STAGING)
+        if left:
+            place.catalogue.settle()
+        for name in left:  # no attempt has its name again, so that it does not matter when this reaches the disk
+            place.disk.remove(place.root / STAGING / name)
+    except OSError as error:
+        raise TemporaryError(f"{place.root}: an interrupted run cannot be finished: {error}") from error

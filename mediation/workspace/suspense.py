@@ -79,8 +79,9 @@ def settle(place: Place, book: Any, wanted: list[dict], *, write_off: bool) -> S
     if table is None or not table.num_rows:
         return Settling(None, {})
     names = {source.source_id: (source.name, source.feed or "") for source in place.catalogue.sources()}
-    run, kind = Staged(place), "write_off" if write_off else "recycle"
+    kind = "write_off" if write_off else "recycle"
     try:
+        run = Staged(place)
         result = write_run(Recycling(table, names, book, write_off=write_off), run.folder, run.disk)
     except OSError as error:
         raise TemporaryError(f"{place.root}: writing failed: {error.strerror or error}; run it again") from error
