@@ -27,8 +27,9 @@ CREATE TABLE setting (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
 CREATE TABLE run (
     ordinal INTEGER PRIMARY KEY, run_id TEXT NOT NULL UNIQUE, parent TEXT NOT NULL, kind TEXT NOT NULL,
     version TEXT NOT NULL, rulebook_hash TEXT NOT NULL, reference_hash TEXT NOT NULL, arguments TEXT NOT NULL,
-    totals TEXT NOT NULL, chain TEXT NOT NULL, folder TEXT NOT NULL UNIQUE, attempt TEXT
+    totals TEXT NOT NULL, chain TEXT NOT NULL, folder TEXT NOT NULL UNIQUE, attempt TEXT, sums TEXT NOT NULL
 ) STRICT;
+CREATE INDEX not_published ON run (ordinal) WHERE attempt IS NOT NULL;
 CREATE TABLE source (
     source_id INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES run, name TEXT NOT NULL, feed TEXT, date TEXT,
     sequence INTEGER, content_hash TEXT, file_hash TEXT NOT NULL, file_bytes INTEGER NOT NULL, refused TEXT,
@@ -40,6 +41,9 @@ CREATE TABLE artifact (
     run INTEGER NOT NULL REFERENCES run, path TEXT NOT NULL, bytes INTEGER NOT NULL, hash TEXT NOT NULL,
     PRIMARY KEY (run, path)
 ) STRICT;
+CREATE TABLE suspended (
+    run INTEGER NOT NULL REFERENCES run, code TEXT NOT NULL, items INTEGER NOT NULL, PRIMARY KEY (run, code)
+) STRICT;
 CREATE TABLE settled (
     run INTEGER NOT NULL REFERENCES run, code TEXT NOT NULL, by_run INTEGER NOT NULL REFERENCES run,
     PRIMARY KEY (run, code)
@@ -49,7 +53,10 @@ CREATE TABLE move (source TEXT PRIMARY KEY, target TEXT NOT NULL, file_hash TEXT
 
 
 class Run(NamedTuple):
-    """A run as it is committed; `attempt` is the staged folder, None once it is published."""
+    """A run as it is committed; `attempt` is the staged folder, None once it is published.
+
+    `totals` are its own, `sums` those of all runs up to it.
+    """
 
     ordinal: int
     run_id: str
@@ -63,6 +70,7 @@ class Run(NamedTuple):
     chain: str
     folder: str
     attempt: str | None
+    sums: dict = {}  # noqa: RUF012 - nobody changes it
 
 
 class SourceRow(NamedTuple):
@@ -204,9 +212,35 @@ class Catalogue:
         rows = self._rows(f"SELECT * FROM artifact WHERE {where} path LIKE ? ORDER BY run, path", *values, path)
         return [Artifact(*row) for row in rows]
 
-    def settled(self) -> list[Settled]:
-        """What is no longer suspended where it was."""
-        return [Settled(*row) for row in self._rows("SELECT * FROM settled ORDER BY run, code")]
+    def run_count(self) -> int:
+        """How many runs there are."""
+        return self._rows("SELECT count(*) FROM run")[0][0]
+
+    def file_count(self) -> int:
+        """How many files were accepted."""
+        return self._rows("SELECT count(*) FROM source WHERE refused IS NULL")[0][0]
+
+    def refused(self) -> list[tuple[str, int, str]]:
+        """Every refused file: name, run, code."""
+        return self._rows("SELECT name, run, refused FROM source WHERE refused IS NOT NULL ORDER BY source_id")
+
+    def sequences(self) -> list[tuple[str, str | None, int]]:
+        """Feed, date and sequence of every accepted file whose name has one, in that order."""
+        return self._rows(
+            "SELECT DISTINCT feed, date, sequence FROM source WHERE refused IS NULL AND sequence IS NOT NULL "
+            "ORDER BY feed, date, sequence"
+        )
+
+    def waiting(self) -> list[tuple[int, str, int]]:
+        """What is suspended and not settled: run, code, items."""
+        return self._rows(
+            "SELECT run, code, items FROM suspended WHERE NOT EXISTS (SELECT 1 FROM settled "
+            "WHERE settled.run = suspended.run AND settled.code = suspended.code) ORDER BY run, code"
+        )
+
+    def suspended_codes(self) -> set[str]:
+        """Every code that anything was ever suspended by."""
+        return {code for (code,) in self._rows("SELECT DISTINCT code FROM suspended")}
 
     def moves(self) -> list[Move]:
         """Inputs that are to be moved."""
@@ -245,6 +279,8 @@ class Catalogue:
                 self._insert("source", [(*source[:-1], json.dumps(source.counts)) for source in sources])
                 self._insert("artifact", artifacts)
                 self._insert("move", moves)
+                suspended = run.totals.get("exceptions", {}).get("suspended", {})
+                self._insert("suspended", [(run.ordinal, code, items) for code, items in suspended.items()])
                 self._insert("settled", settled)
         except sqlite3.IntegrityError as error:
             raise InvariantError(f"run {run.ordinal} was committed before, or a part of it: {error}") from error
@@ -317,4 +353,4 @@ def _marks(row: Any) -> str:
 
 def _run(row: tuple) -> Run:
     run = Run(*row)
-    return run._replace(arguments=json.loads(row[7]), totals=json.loads(row[8]))
+    return run._replace(arguments=json.loads(row[7]), totals=json.loads(row[8]), sums=json.loads(row[12]))

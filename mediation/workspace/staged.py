@@ -30,6 +30,12 @@ OF_RUN = (
 )
 
 
+SUMMED = (
+    *(*INTO, *OUT_OF, "conflicts", "files_refused", "bytes_refused", "bytes_in", "bytes_accounted"),
+    *("wholesale_micro", "retail_micro"),
+)
+
+
 class _Hashed:
     """A file whose bytes are hashed as they are written."""
 
@@ -124,10 +130,16 @@ class Staged:
         run_id = run_identity(parent, kind, *made_by, arguments)
         totals = {name: result[name] for name in OF_RUN}
         folder = f"{self.ordinal:08d}-{run_id[:16]}"
-        run = Run(self.ordinal, run_id, parent, kind, *made_by, arguments, totals, link, folder, self.attempt)
+        sums = added({} if last is None else last.sums, totals)
+        run = Run(self.ordinal, run_id, parent, kind, *made_by, arguments, totals, link, folder, self.attempt, sums)
         run = run._replace(chain=chain(run, sources or [], artifacts))
         protocol.commit(self._place, run, sources or [], artifacts, moves or [], settled or [])
         return run
+
+
+def added(sums: dict, totals: dict) -> dict:
+    """The totals of all runs, with one more."""
+    return {name: sums.get(name, 0) + totals[name] for name in SUMMED}
 
 
 def run_identity(parent: str, kind: str, version: str, rulebook: str, reference: str, arguments: dict) -> str:
@@ -137,5 +149,5 @@ def run_identity(parent: str, kind: str, version: str, rulebook: str, reference:
 
 def chain(run: Run, sources: list[SourceRow], artifacts: list[Artifact]) -> str:
     """The certificate's link: a hash of the link before (in `run.chain`), and of what the run came to."""
-    told = json.dumps([run.chain, run.run_id, run.totals, sources, sorted(artifacts)], sort_keys=True)
+    told = json.dumps([run.chain, run.run_id, run.totals, run.sums, sources, sorted(artifacts)], sort_keys=True)
     return blake3.blake3(told.encode()).hexdigest()

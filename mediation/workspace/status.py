@@ -8,18 +8,17 @@ Conventions
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
 
 from mediation.pipeline.audit import INTO, OUT_OF
 from mediation.pipeline.run import TABLES
-from mediation.workspace.catalogue import SourceRow
 from mediation.workspace.protocol import Place
+from mediation.workspace.staged import SUMMED
 
-SUMMED = (*INTO, *OUT_OF, "conflicts", "bytes_in", "files_refused", "wholesale_micro", "retail_micro")
 MOST_LISTED = 1000  # of a gap's numbers
 RUN_COLUMNS = {
     "ordinal": pa.int64(),
@@ -67,46 +66,32 @@ def tables(place: Place) -> dict[str, Any]:
 
 def status(place: Place) -> dict:
     """Runs, files, gaps, suspense, totals, and the certificates' last link."""
-    runs, sources = place.catalogue.runs(), place.catalogue.sources()
-    totals: Counter[str] = Counter()
-    for run in runs:
-        totals.update({name: run.totals[name] for name in SUMMED})
+    catalogue = place.catalogue
+    last = catalogue.last_run()
     return {
-        "runs": len(runs),
-        "files": sum(source.refused is None for source in sources),
-        "refused": [
-            {"name": source.name, "run": source.run, "code": source.refused} for source in sources if source.refused
-        ],
-        "gaps": gaps(sources),
+        "runs": catalogue.run_count(),
+        "files": catalogue.file_count(),
+        "refused": [dict(zip(("name", "run", "code"), row, strict=True)) for row in catalogue.refused()],
+        "gaps": gaps(place),
         "suspense": waiting(place),
-        "totals": {name: totals[name] for name in SUMMED},
-        "last_run": runs[-1].run_id if runs else None,
-        "chain": runs[-1].chain if runs else None,
-        "interrupted": len(place.catalogue.unpublished()),
+        "totals": dict.fromkeys(SUMMED, 0) if last is None else last.sums,
+        "last_run": None if last is None else last.run_id,
+        "chain": None if last is None else last.chain,
+        "interrupted": len(catalogue.unpublished()),
     }
 
 
 def waiting(place: Place) -> list[dict]:
     """What is suspended: run, code, items."""
-    settled = {(each.run, each.code) for each in place.catalogue.settled()}
-    return [
-        {"run": run.ordinal, "code": code, "items": items}
-        for run in place.catalogue.runs()
-        for code, items in sorted(run.totals["exceptions"]["suspended"].items())
-        if (run.ordinal, code) not in settled
-    ]
+    return [dict(zip(("run", "code", "items"), row, strict=True)) for row in place.catalogue.waiting()]
 
 
-def gaps(sources: list[SourceRow]) -> list[dict]:
+def gaps(place: Place) -> list[dict]:
     """Every sequence number that is missing between two that came."""
-    came: dict[tuple, set[int]] = defaultdict(set)
-    for source in sources:
-        if source.refused is None and source.sequence is not None:
-            came[source.feed, source.date].add(source.sequence)
     found = []
-    for (feed, date), numbers in sorted(came.items(), key=str):
+    for (feed, date), rows in groupby(place.catalogue.sequences(), key=itemgetter(0, 1)):
         missing: list[int] = []
-        for before, after in pairwise(sorted(numbers)):
+        for (*_, before), (*_, after) in pairwise(rows):
             missing.extend(range(before + 1, min(after, before + 1 + MOST_LISTED)))
         if missing:
             found.append({"feed": feed, "date": date, "missing": missing[:MOST_LISTED]})

@@ -38,10 +38,12 @@ def chosen(place: Place, codes: Collection[str] = (), runs: Collection[int] = ()
     UsageError
         Nothing has ever been suspended by one of the codes, or there is no such run.
     """
-    ever = {code for run in place.catalogue.runs() for code in run.totals["exceptions"]["suspended"]}
-    strange = [*(set(codes) - ever), *(set(runs) - {run.ordinal for run in place.catalogue.runs()})]
+    ever = place.catalogue.suspended_codes()
+    strange = sorted(set(codes) - ever)
     if strange:
         raise UsageError(f"nothing was suspended by {strange[0]}; codes: {', '.join(sorted(ever)) or 'none'}")
+    if beyond := [run for run in runs if not 1 <= run <= place.catalogue.run_count()]:
+        raise UsageError(f"there is no run {beyond[0]}")
     found = waiting(place)
     return [each for each in found if (not codes or each["code"] in codes) and (not runs or each["run"] in runs)]
 

@@ -37,6 +37,7 @@ def verify(place: Place) -> list[str]:
     faults: list[str] = []
     runs = place.catalogue.runs()
     parent, link = staged.NO_PARENT, staged.NO_PARENT
+    sums: dict = {}
     for number, run in enumerate(runs, 1):
         sources, artifacts = place.catalogue.sources(run.ordinal), place.catalogue.artifacts(run.ordinal)
         what = f"run {run.ordinal}"
@@ -49,6 +50,8 @@ def verify(place: Place) -> list[str]:
             faults.append(f"{what}: its id is not the hash of what it depends on")
         if staged.chain(run._replace(chain=link), sources, artifacts) != run.chain:
             faults.append(f"{what}: its certificate's link does not follow from the one before and from what it holds")
+        if (sums := staged.added(sums, run.totals)) != run.sums:
+            faults.append(f"{what}: the totals of all runs up to it are not the sum of theirs")
         faults += [f"{what}: {fault}" for fault in _run_faults(place, run, sources, artifacts)]
         parent, link = run.run_id, run.chain
     faults += _unknown_folders(place, runs)
