@@ -86,7 +86,7 @@ def status(workspace, as_json):
     for gap in found["gaps"]:
         say(f"missing  {gap['feed']} {gap['date'] or ''}: {', '.join(map(str, gap['missing'][:20]))}")
     for each in found["suspense"]:
-        say(f"suspense {each['code']:<28}{each['items']:>12,} of run {each['run']}")
+        say(f"suspense {each['code']:<28}{each['items']:>12,} since run {each['since_run']}")
     say(f"certificates' last link {found['chain']}")
 
 

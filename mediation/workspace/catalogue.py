@@ -52,6 +52,9 @@ CREATE TABLE move (source TEXT PRIMARY KEY, target TEXT NOT NULL, file_hash TEXT
 """
 
 
+NOT_SETTLED = "NOT EXISTS (SELECT 1 FROM settled WHERE settled.run = suspended.run AND settled.code = suspended.code)"
+
+
 class Run(NamedTuple):
     """A run as it is committed; `attempt` is the staged folder, None once it is published.
 
@@ -233,9 +236,12 @@ class Catalogue:
 
     def waiting(self) -> list[tuple[int, str, int]]:
         """What is suspended and not settled: run, code, items."""
+        return self._rows(f"SELECT run, code, items FROM suspended WHERE {NOT_SETTLED} ORDER BY run, code")
+
+    def waiting_by_code(self) -> list[tuple[str, int, int]]:
+        """The same by code: items, and the oldest run."""
         return self._rows(
-            "SELECT run, code, items FROM suspended WHERE NOT EXISTS (SELECT 1 FROM settled "
-            "WHERE settled.run = suspended.run AND settled.code = suspended.code) ORDER BY run, code"
+            f"SELECT code, sum(items), min(run) FROM suspended WHERE {NOT_SETTLED} GROUP BY code ORDER BY code"
         )
 
     def suspended_codes(self) -> set[str]:

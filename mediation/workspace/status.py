@@ -3,7 +3,7 @@
 Conventions
 -----------
 - A gap is a sequence number that lies between two that came, in the same feed and on the same date of the file name.
-- Suspense is what runs have suspended and no later run has rated again or written off, in items, by run and code.
+- Suspense is what runs have suspended and no later run has rated again or written off, in items.
 """
 
 from __future__ import annotations
@@ -71,9 +71,9 @@ def status(place: Place) -> dict:
     return {
         "runs": catalogue.run_count(),
         "files": catalogue.file_count(),
-        "refused": [dict(zip(("name", "run", "code"), row, strict=True)) for row in catalogue.refused()],
+        "refused": _named(("name", "run", "code"), catalogue.refused()),
         "gaps": gaps(place),
-        "suspense": waiting(place),
+        "suspense": _named(("code", "items", "since_run"), catalogue.waiting_by_code()),
         "totals": dict.fromkeys(SUMMED, 0) if last is None else last.sums,
         "last_run": None if last is None else last.run_id,
         "chain": None if last is None else last.chain,
@@ -83,7 +83,7 @@ def status(place: Place) -> dict:
 
 def waiting(place: Place) -> list[dict]:
     """What is suspended: run, code, items."""
-    return [dict(zip(("run", "code", "items"), row, strict=True)) for row in place.catalogue.waiting()]
+    return _named(("run", "code", "items"), place.catalogue.waiting())
 
 
 def gaps(place: Place) -> list[dict]:
@@ -96,3 +96,7 @@ def gaps(place: Place) -> list[dict]:
         if missing:
             found.append({"feed": feed, "date": date, "missing": missing[:MOST_LISTED]})
     return found
+
+
+def _named(names: tuple[str, ...], rows: list[tuple]) -> list[dict]:
+    return [dict(zip(names, row, strict=True)) for row in rows]
