@@ -17,7 +17,7 @@ from mediation.errors import DamagedState, InvariantError, UsageError
 from mediation.native._column import Batch
 from mediation.rulebook.model import Dedup, Feed
 from tests.naive import dedup as naive
-from tests.test_dedup import batch_of, book_of
+from tests.test_dedup import LEVELS, batch_of, book_of, record_lists, rule_of
 
 SECRET = bytes(range(16))
 OTHER_SECRET = bytes(16)
@@ -162,6 +162,24 @@ def test_neighbouring_buckets_are_read_together():
 def days_of(records, book=None):
     plan = compile_keys(book or book_of(), dated=True)
     return pa.record_batch(fingerprint(plan, batch_of(records)))["partition_day"].to_pylist()
+
+
+@settings(deadline=None, max_examples=40)
+@given(record_lists, st.integers(-(2**62), 2**62))
+def test_partition_days_are_those_of_the_naive_twin(records, step):
+    for items in records:
+        for item in items:
+            item["start_time"] = None if item["start_time"] is None else item["start_time"] * step // 3
+    wanted = []
+    for items in records:
+        _, whole, key, _ = rule_of(items[0])
+        wanted += [naive.partition_day(items, whole, key, {"start_time"})] * len(items)
+    for level in LEVELS:
+        prints = pa.record_batch(fingerprint(compile_keys(book_of(), simd=level, dated=True), batch_of(records)))
+        assert prints["partition_day"].to_pylist() == wanted
+        assert prints.select(["fingerprint", "payload_check"]).equals(
+            pa.record_batch(fingerprint(compile_keys(book_of()), batch_of(records)))
+        )
 
 
 def test_the_partition_day_is_that_of_the_key():

@@ -72,6 +72,7 @@ cdef extern from "dedup/segment_probe.hpp" namespace "mediation" nogil:
         vector[Partition] partitions
         cbool read_header(const uint8_t* bytes, uint64_t count, uint64_t file_bytes, const SipState& secret)
         cbool read_directory(const uint8_t* bytes, uint64_t count) except +
+        cbool take_room()
         cbool read_filter(uint64_t number, const uint8_t* bytes, uint64_t count) except +
         cbool read_begins(uint64_t number, const uint8_t* bytes, uint64_t count) except +
         cbool buckets_close(uint64_t number, uint64_t begin, uint64_t end, const uint8_t* bytes, uint64_t count) const
@@ -215,7 +216,11 @@ cdef class SegmentIndex:
 
     def read_directory(self, bytes data):
         """Take the directory in; whether it is sound."""
-        return self.native.read_directory(start_of(data), len(data))
+        if not self.native.read_directory(start_of(data), len(data)):
+            return False
+        if not self.native.take_room():
+            raise MemoryError
+        return True
 
     def read_filter(self, uint64_t partition, bytes data):
         """Take a partition's filter in; whether it is sound."""

@@ -14,6 +14,7 @@
 
 #include "dedup/partition_day.hpp"
 #include "dedup/segment.hpp"
+#include "native/arena.hpp"
 #include "native/column.hpp"
 #include "native/cpu.hpp"
 
@@ -23,20 +24,16 @@ namespace mediation {
 
 struct Partition {
     PartitionPlace place;
-    std::vector<FilterBlock> filter;
+    FilterBlock* filter = nullptr;
     std::vector<uint32_t> begins;  // of buckets, among the entries; one more than buckets
 
     uint64_t offset_of(uint64_t bucket) const {
         return place.buckets_offset + buckets_bytes(begins[bucket], bucket);
     }
     uint64_t bytes_of(uint64_t bucket) const { return buckets_bytes(begins[bucket + 1] - begins[bucket], 1); }
-    int64_t nbytes() const {
-        return static_cast<int64_t>(sizeof *this + filter.capacity() * sizeof(FilterBlock) +
-                                    begins.capacity() * sizeof(uint32_t));
-    }
 };
 
-// Contract: header, directory, then every filter and begins are read in this order, each only after those before.
+// Contract: header and directory are read, room is taken, and then every filter and begins are read.
 class SegmentIndex {
   public:
     SegmentHeader header{};
@@ -67,12 +64,24 @@ class SegmentIndex {
         }
         return true;
     }
+    // For the filters, all in one piece. False: no memory.
+    [[nodiscard]] bool take_room() {
+        size_t blocks = 0;
+        for (const Partition& partition : partitions) blocks += partition.place.blocks;
+        if (!blocks) return true;
+        auto* filter = reinterpret_cast<FilterBlock*>(filters_.take(blocks * sizeof(FilterBlock)));
+        if (!filter) return false;
+        for (Partition& partition : partitions) {
+            partition.filter = filter;
+            filter += partition.place.blocks;
+        }
+        return true;
+    }
     [[nodiscard]] bool read_filter(uint64_t number, const uint8_t* bytes, uint64_t count) {
         Partition& partition = partitions[number];
         if (count != filter_bytes(partition.place)) return false;
         if (!seal_.closes(SegmentPart::filter, number, 0, bytes, count)) return false;
-        partition.filter.resize(partition.place.blocks);
-        std::memcpy(partition.filter.data(), bytes, count - kChecksumBytes);
+        std::memcpy(partition.filter, bytes, count - kChecksumBytes);
         return true;
     }
     [[nodiscard]] bool read_begins(uint64_t number, const uint8_t* bytes, uint64_t count) {
@@ -100,13 +109,14 @@ class SegmentIndex {
         return seal_.closes(SegmentPart::bucket, number, bucket, bytes, partitions[number].bytes_of(bucket));
     }
     int64_t nbytes() const {
-        int64_t total = sizeof *this;
-        for (const Partition& partition : partitions) total += partition.nbytes();
-        return total;
+        size_t total = sizeof *this + partitions.capacity() * sizeof(Partition);
+        for (const Partition& partition : partitions) total += partition.begins.capacity() * sizeof(uint32_t);
+        return static_cast<int64_t>(total) + filters_.nbytes();
     }
 
   private:
     Seal seal_;
+    Arena filters_{Visits::at_random};
 };
 
 // ----------------------------------------------------------------------------------------- what is asked
@@ -155,7 +165,7 @@ MEDIATION_PREFETCHES void prefetch_block(const Partition& partition, const Finge
 // Appends those of the keys that the filter lets through; returns how many. Contract: room for all.
 inline uint32_t pass_filter(const Partition& partition, const AskedKey* keys, uint32_t begin, uint32_t end,
                             Candidate* out) {
-    constexpr uint32_t kAhead = 16;
+    constexpr uint32_t kAhead = 32;
     uint32_t passed = 0;
     for (uint32_t i = begin; i < end; ++i) {
         prefetch_block(partition, keys[i + kAhead < end ? i + kAhead : i].key);
