@@ -41,6 +41,12 @@ class InvariantError(MediationError):
     exit_code = 70
 
 
+class DamagedState(InvariantError):
+    """A file of the workspace is not as it was written: nothing in it is used."""
+
+    exit_code = 70
+
+
 class OutputError(MediationError):
     """The output cannot be created."""
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from benchmarks.measure import Measurement
-from benchmarks.studies import day, hosts, memory, roofline, threads
+from benchmarks.studies import day, history, hosts, memory, roofline, threads
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +62,28 @@ def test_day(printed):
     rows = printed(day, "--rows", "8000")
     assert rows[2][0] == "8,000"
     assert [row[0] for row in rows[5:]][-1] == "outside"
+
+
+def test_history(printed, monkeypatch):
+    monkeypatch.setattr(history, "SEGMENT_KEYS", 4000)
+    rows = printed(history, "--keys", "20000", "--rounds", "1")
+    assert [row[:2] for row in rows[2:6]] == [
+        ["a day a run", "200"],
+        ["a day a run", "4,000"],
+        ["a day a run", "20,000"],
+        ["a day a run, computed", "1,000,000,000"],
+    ]
+    assert [row[0] for row in rows[6:]] == ["one day"] * 3 + ["one day, computed"]
+    assert float(rows[4][2]) <= 24
+
+
+def test_a_billion_keys_are_computed_by_key_and_by_segment():
+    small = history.Cost("one day", 10_000_000, 1, 220_000_000, 0.5, 20_000_000, 0.02, 100e-9, 40e-9)
+    large = history.Cost("one day", 100_000_000, 10, 2_200_000_000, 5.0, 200_000_000, 0.038, 280e-9, 40e-9)
+    made = history.computed(small, large)
+    assert (made.segments, made.disk_bytes, made.memory_bytes) == (100, 22_000_000_000, 2_000_000_000)
+    assert made.record_s == pytest.approx(2080e-9)
+    assert made.reads == pytest.approx(0.218)
 
 
 def test_hosts(printed):

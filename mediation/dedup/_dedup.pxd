@@ -1,4 +1,4 @@
-from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libcpp cimport bool as cbool
 from libcpp.string cimport string
 from libcpp.vector cimport vector
@@ -48,12 +48,14 @@ cdef extern from "dedup/fingerprint.hpp" namespace "mediation" nogil:
         cbool whole_record
         vector[int32_t] key
         vector[int32_t] payload
+        int32_t day
 
     cdef cppclass FingerprintTask:
         const HashedColumn* columns
         const int32_t* first
         Fingerprint* fingerprints
         int32_t* checks
+        ColumnOut* days
         HashTile hash_tile
 
     int64_t find_records(const ColumnView& item_no, int64_t rows, int32_t* first)
@@ -113,6 +115,9 @@ cdef extern from "dedup/admit.hpp" namespace "mediation" nogil:
         ColumnOut* first_ordinals
 
     AdmitStatus admit_records(SeenSet& seen, const AdmitTask& task, const AdmitArrays& arrays)
+    uint64_t ordinals_end(const AdmitTask& task)
+    void note_days(const AdmitTask& task, const ColumnView& days, uint16_t* codes)
+    void list_days(const int64_t* ordinals, int64_t count, const uint16_t* codes, ColumnOut* days)
     int64_t count_repeats(const AdmitTask& task, const uint8_t* repeated)
     void write_rows(const AdmitTask& task, const Repeats& repeats, int32_t* fresh, const RepeatRows& out)
     int64_t place_of_ordinal(const vector[int64_t]& bases, int64_t ordinal)
@@ -128,5 +133,6 @@ cdef class KeyPlan:
     cdef readonly tuple columns
     cdef readonly tuple feeds
     cdef readonly tuple record_types
+    cdef readonly bint dated
     cdef int simd
     cdef void add_rule(self, bytes secret, dict columns, str record_type, tuple declared) except *

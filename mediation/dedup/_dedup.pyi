@@ -17,20 +17,24 @@ class KeyPlan:
     columns: tuple[str, ...]
     feeds: tuple[str, ...]
     record_types: tuple[str, ...]
+    dated: bool
     def __new__(
         cls,
         secret: bytes,
         columns: dict[str, str],
         feeds: Sequence[str],
         record_types: Sequence[str],
-        rules: dict[tuple[str, str], tuple[str, bool, list[str], list[str]]],
+        rules: dict[tuple[str, str], tuple[str, bool, list[str], list[str], str | None]],
         simd: str,
+        *,
+        dated: bool = False,
     ) -> KeyPlan: ...
 
 @disjoint_base
 class Admission:
     history: Any
-    def __new__(cls, history: Any = None, *, all_collide: bool = False) -> Admission: ...
+    dated: bool
+    def __new__(cls, history: Any = None, *, dated: bool = False, all_collide: bool = False) -> Admission: ...
     def __len__(self) -> int: ...
     @property
     def nbytes(self) -> int: ...

@@ -6,7 +6,7 @@ Conventions
 - A batch's records are whole: its first row has item_no 0.
 """
 
-from libc.stdint cimport int16_t, int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint16_t, uint64_t
 from libcpp.memory cimport unique_ptr
 from libcpp.vector cimport vector
 
@@ -55,14 +55,16 @@ cdef class KeyPlan:
         Columns that take part, each with its class: ``integer`` or ``text``.
     feeds, record_types : sequence of str
         Values that the columns of that name may have.
-    rules : dict of (str, str) to (str, bool, list of str, list of str)
+    rules : dict of (str, str) to (str, bool, list of str, list of str, str or None)
         For a feed and a record type ("" is null): the family, whether the key is the whole record, the columns of the
-        key and those of the payload.
+        key and those of the payload, and the key's timestamp that dates a record.
     simd : str
         One of `SIMD_LEVELS` that the machine has; all give the same fingerprints.
+    dated : bool
+        Whether `fingerprint` tells the partition day as well.
     """
 
-    def __cinit__(self, bytes secret, dict columns, feeds, record_types, dict rules, str simd):
+    def __cinit__(self, bytes secret, dict columns, feeds, record_types, dict rules, str simd, *, bint dated=False):
         cdef Fingerprint digest
         cdef SipStream stream
         if len(secret) != 16:
@@ -71,6 +73,7 @@ cdef class KeyPlan:
         self.feeds = tuple(feeds)
         self.record_types = tuple(record_types)
         self.simd = SIMD_LEVELS.index(simd)
+        self.dated = dated
         for name, kind in columns.items():
             stream = keyed_stream(secret)
             add_text(stream, f"{name}:{kind}".encode())
@@ -87,7 +90,7 @@ cdef class KeyPlan:
     cdef void add_rule(self, bytes secret, dict columns, str record_type, tuple declared) except *:
         cdef KeyRule rule
         cdef SipStream stream = keyed_stream(secret)
-        family, whole_record, key, payload = declared
+        family, whole_record, key, payload, day = declared
         add_text(stream, family.encode())
         add_text(stream, record_type.encode())
         stream.add(0 if whole_record else <uint64_t> len(key))
@@ -101,6 +104,7 @@ cdef class KeyPlan:
             rule.key.push_back(self.columns.index(name))
         for name in payload:
             rule.payload.push_back(self.columns.index(name))
+        rule.day = -1 if day is None else self.columns.index(day)
         self.rules.push_back(rule)
 
 
@@ -148,7 +152,8 @@ def fingerprint(KeyPlan plan, Batch usage):
     Returns
     -------
     Batch
-        ``fingerprint`` (16 bytes) and ``payload_check`` (int32), one row for each of `usage`.
+        ``fingerprint`` (16 bytes), ``payload_check`` (int32) and, of a dated plan, ``partition_day`` (int32, days
+        since 1970, null: undated), one row for each of `usage`.
     """
     cdef int64_t rows = usage.num_rows, records, wrong = -1
     cdef vector[int32_t] first = vector[int32_t](rows + 1), starts = vector[int32_t](plan.rules.size() + 1)
@@ -163,6 +168,8 @@ def fingerprint(KeyPlan plan, Batch usage):
     hash_columns(plan, usage, columns, mixed)
     builder.add("fingerprint", Kind.fixed16)
     builder.add("payload_check", Kind.i32)
+    if plan.dated:
+        builder.add("partition_day", Kind.i32, True)
     lookup.feed = usage.view_or_none("feed")
     lookup.record_type = usage.view_or_none("record_type")
     lookup.feed_places = feeds.data()
@@ -173,6 +180,7 @@ def fingerprint(KeyPlan plan, Batch usage):
     task.first = first.data()
     task.fingerprints = <Fingerprint*> builder.out(0).data
     task.checks = builder.out(1).i32()
+    task.days = builder.out(2) if plan.dated else NULL
     task.hash_tile = hash_tile_of(plan.simd)
     with nogil:
         records = find_records(item_no, rows, first.data())
@@ -193,17 +201,22 @@ cdef class Admission:
     ----------
     history : History, optional
         What earlier runs have accepted.
+    dated : bool
+        Remember the partition day of each, two bytes an ordinal, and tell it to the history.
     all_collide : bool
         Every key goes to the same place: slow, and still exact (for tests).
     """
 
     cdef unique_ptr[SeenSet] seen
+    cdef vector[uint16_t] days  # codes by ordinal
     cdef AdmitBuffers buffers
     cdef readonly object history
+    cdef readonly bint dated
 
-    def __cinit__(self, history=None, *, bint all_collide=False):
+    def __cinit__(self, history=None, *, bint dated=False, bint all_collide=False):
         self.seen.reset(new SeenSet(all_collide))
         self.history = history
+        self.dated = dated
 
     def __len__(self):
         return self.seen.get().size()
@@ -211,7 +224,7 @@ cdef class Admission:
     @property
     def nbytes(self):
         """Memory of the set, in bytes."""
-        return self.seen.get().nbytes()
+        return self.seen.get().nbytes() + <int64_t> (self.days.capacity() * sizeof(uint16_t))
 
     def admit(self, Batch fingerprints, Batch usage, int64_t ordinal_base):
         """Say of every row whether it is charged; the first of a key in the order of calls is.
@@ -219,7 +232,7 @@ cdef class Admission:
         Parameters
         ----------
         fingerprints : Batch
-            Of `fingerprint`, for the same rows.
+            Of `fingerprint`, for the same rows; with ``partition_day`` where the admission is dated.
         usage : Batch
             Its ``record_no`` and ``item_no`` are read.
         ordinal_base : int
@@ -238,7 +251,10 @@ cdef class Admission:
         cdef AdmitTask task
         cdef AdmitArrays arrays
         cdef AdmitStatus status
+        cdef ColumnView days
         cdef Batch probed
+        if self.dated:
+            days = fingerprints.view("partition_day")
         if fingerprints.num_rows != rows:
             raise ValueError(f"{fingerprints.num_rows} fingerprints for {rows} rows")
         self.buffers.hold(rows)
@@ -253,7 +269,8 @@ cdef class Admission:
         if task.records < 0:
             raise ValueError("a batch of usage begins inside a record: its first item_no is not 0")
         if self.history is not None:
-            probed = Batch.of(self.history.probe(fingerprints.select(["fingerprint"])))
+            asked = ["fingerprint", "partition_day"] if self.dated else ["fingerprint"]
+            probed = Batch.of(self.history.probe(fingerprints.select(asked)))
             known = probed.view("payload_check")
             mark_known(known, self.buffers.in_history.data())
             task.in_history = self.buffers.in_history.data()
@@ -265,6 +282,10 @@ cdef class Admission:
             raise OverflowError("a run holds at most 2**32 records: split it")
         if status == AdmitStatus.memory:
             raise MemoryError
+        if self.dated:
+            if self.days.size() < ordinals_end(task):
+                self.days.resize(ordinals_end(task))
+            note_days(task, days, self.days.data())
         return written(task, arrays.repeats, rows)
 
     def probe(self, Batch fingerprints):
@@ -279,17 +300,28 @@ cdef class Admission:
         return builder.finish(fingerprints.num_rows)
 
     def entries(self):
-        """Everything that was admitted, in no useful order: ``fingerprint``, ``payload_check``, ``ordinal``."""
+        """Everything that was admitted, by the top ten bits of the fingerprint's first word.
+
+        Returns
+        -------
+        Batch
+            ``fingerprint``, ``payload_check``, ``ordinal`` and, of a dated admission, ``partition_day``.
+        """
         cdef int64_t count = self.seen.get().size()
         cdef Builder builder = Builder(count)
         builder.add("fingerprint", Kind.fixed16)
         builder.add("payload_check", Kind.i32)
         builder.add("ordinal", Kind.i64)
+        if self.dated:
+            builder.add("partition_day", Kind.i32, True)
         cdef Fingerprint* keys = <Fingerprint*> builder.out(0).data
         cdef int32_t* checks = builder.out(1).i32()
         cdef int64_t* ordinals = builder.out(2).i64()
+        cdef ColumnOut* days = builder.out(3) if self.dated else NULL
         with nogil:
             self.seen.get().list(keys, checks, ordinals)
+            if days != NULL:
+                list_days(ordinals, count, self.days.data(), days)
         return builder.finish(count)
 
 

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <vector>
 
+#include "dedup/partition_day.hpp"
 #include "dedup/set.hpp"
 #include "native/column.hpp"
 
@@ -113,6 +114,31 @@ inline AdmitStatus admit_records(SeenSet& set, const AdmitTask& task, const Admi
     detail::sort_records(task, arrays);
     const SortedRecords batch{arrays.sorted, arrays.places, arrays.begins};
     return set.admit(batch, arrays.repeats) ? AdmitStatus::ok : AdmitStatus::memory;
+}
+
+// Room that note_days needs: one more than the greatest ordinal.
+inline uint64_t ordinals_end(const AdmitTask& task) {
+    uint64_t end = 0;
+    for (int64_t i = 0; i < task.records; ++i)
+        end = std::max(end, static_cast<uint64_t>(task.ordinal_base + task.record_nos[task.first[i]]) + 1);
+    return end;
+}
+
+// Remembers the day of every record of the batch by its ordinal; those of repeats are never asked for.
+inline void note_days(const AdmitTask& task, const ColumnView& days, uint16_t* codes) {
+    for (int64_t i = 0; i < task.records; ++i) {
+        const int32_t row = task.first[i];
+        codes[task.ordinal_base + task.record_nos[row]] = day_code(days, row);
+    }
+}
+
+// The days of these ordinals.
+inline void list_days(const int64_t* ordinals, int64_t count, const uint16_t* codes, ColumnOut* days) {
+    constexpr int64_t kAhead = 32;
+    for (int64_t i = 0; i < count; ++i) {
+        __builtin_prefetch(&codes[ordinals[std::min(i + kAhead, count - 1)]]);
+        write_day(codes[ordinals[i]], days, i);
+    }
 }
 
 // The number of rows that are repeats.

@@ -8,6 +8,8 @@ Conventions
 - A record's items share one verdict: a declared key is that of its first item, the payload check covers all items.
 - Fingerprints depend on values, never on a rule book's codes: they stay the same when the rule book changes, as long as
   family, record type, the key's columns and the secret do.
+- A record's partition day is the UTC day of a timestamp of its key (`start_time` before others, then by name), of a
+  whole record that of `start_time`: a repeat has the day of the first. Without such a value a record is undated.
 """
 
 from __future__ import annotations
@@ -53,7 +55,7 @@ class History(Protocol):
         Parameters
         ----------
         fingerprints : Batch
-            ``fingerprint`` (16 bytes a row).
+            ``fingerprint`` (16 bytes a row) and, of a dated admission, ``partition_day`` (int32, null: undated).
 
         Returns
         -------
@@ -73,12 +75,20 @@ def _hashed_columns(book) -> dict[str, str]:
     return {name: kind(arrow) for name, arrow in book.usage_columns.items() if name not in NEVER_HASHED}
 
 
-def _rule(feed_name: str, feed: Feed, record_type: str, columns: dict[str, str]):
+def _dating(names: list[str], book) -> str | None:
+    import pyarrow as pa
+
+    instants = sorted(name for name in names if pa.types.is_timestamp(book.usage_columns[name]))
+    return "start_time" if "start_time" in instants else next(iter(instants), None)
+
+
+def _rule(feed_name: str, feed: Feed, record_type: str, columns: dict[str, str], book):
     declared: Key = feed.dedup.by_record_type.get(record_type, feed.dedup)
     family = feed.family or feed_name
     compared = sorted(name for name in columns if name not in declared.not_payload)
     if declared.key is None:
-        return family, True, compared, []
+        # Columns may join a whole record later, null in what came before: none but this one may date it.
+        return family, True, compared, [], _dating([name for name in compared if name == "start_time"], book)
     named = sorted(name for name in set(declared.key) if name != "record_type")
     unknown = [name for name in named if name not in columns]
     if unknown:
@@ -86,10 +96,10 @@ def _rule(feed_name: str, feed: Feed, record_type: str, columns: dict[str, str])
     key = sorted(named, key=columns.__getitem__)  # integers first: their words stand side by side in every message
     if len(key) > MOST_KEY_COLUMNS:
         raise UsageError(f"feed {feed_name}: a key has at most {MOST_KEY_COLUMNS} columns; declare the whole record")
-    return family, False, key, [name for name in compared if name not in key]
+    return family, False, key, [name for name in compared if name not in key], _dating(key, book)
 
 
-def compile_keys(book, secret: bytes = PUBLISHED_SECRET, simd: str | None = None) -> KeyPlan:
+def compile_keys(book, secret: bytes = PUBLISHED_SECRET, simd: str | None = None, *, dated: bool = False) -> KeyPlan:
     """How every feed and record type of a rule book is fingerprinted.
 
     Parameters
@@ -99,6 +109,8 @@ def compile_keys(book, secret: bytes = PUBLISHED_SECRET, simd: str | None = None
         16. A workspace has its own, so that nobody outside can make two records collide.
     simd : str, optional
         ``alone``, ``base``, ``avx2`` or ``avx512``; default that of the process. All give the same fingerprints.
+    dated : bool
+        `fingerprint` gives ``partition_day`` too, which a history of segments needs.
 
     Returns
     -------
@@ -107,11 +119,11 @@ def compile_keys(book, secret: bytes = PUBLISHED_SECRET, simd: str | None = None
     columns = _hashed_columns(book)
     record_types = book.dictionaries["record_type"]
     rules = {
-        (name, record_type): _rule(name, feed.declared, record_type, columns)
+        (name, record_type): _rule(name, feed.declared, record_type, columns, book)
         for name, feed in book.feeds.items()
         for record_type in ("", *record_types)
     }
-    return KeyPlan(secret, columns, book.dictionaries["feed"], record_types, rules, simd or simd_level())
+    return KeyPlan(secret, columns, book.dictionaries["feed"], record_types, rules, simd or simd_level(), dated=dated)
 
 
 def _in_source_order(table: pa.Table) -> pa.Table:

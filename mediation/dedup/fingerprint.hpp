@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "dedup/partition_day.hpp"
 #include "dedup/siphash.hpp"
 #include "native/column.hpp"
 
@@ -51,6 +52,7 @@ struct KeyRule {
     bool whole_record = false;  // the message is tagged
     std::vector<int32_t> key;   // indices of columns
     std::vector<int32_t> payload;
+    int32_t day = -1;           // index of the key's column that dates the record; -1: undated
 };
 
 // A record is the rows [first[i], first[i + 1]).
@@ -59,6 +61,7 @@ struct FingerprintTask {
     const int32_t* first;
     Fingerprint* fingerprints;  // one a row
     int32_t* checks;            // one a row
+    ColumnOut* days;            // one a row, or null: not asked for
     HashTile hash_tile;         // null: one record after another
 };
 
@@ -285,6 +288,19 @@ inline void hash_tile_of_rule(RuleTile& tile, const KeyRule& rule, const Fingerp
     }
 }
 
+inline void date_tile(const RuleTile& tile, const KeyRule& rule, const FingerprintTask& task) {
+    const bool dates = rule.day >= 0 && task.columns[rule.day].view.present();
+    const ColumnView instants = dates ? task.columns[rule.day].view : ColumnView{};
+    for (int i = 0; i < tile.rows; ++i) {
+        const bool dated = dates && instants.valid(tile.row[i]);
+        const int32_t day = dated ? partition_day(instants.i64()[tile.row[i]]) : 0;
+        for (int64_t row = tile.row[i]; row < tile.end[i]; ++row) {
+            task.days->i32()[row] = day;
+            if (!dated) task.days->set_null(row);
+        }
+    }
+}
+
 }  // namespace detail
 
 // Fingerprints the records `order[0 .. count)`, which all follow `rule`.
@@ -297,6 +313,7 @@ inline void fingerprint_rule(const KeyRule& rule, const FingerprintTask& task, c
             tile.end[i] = task.first[order[begin + i] + 1];
         }
         detail::hash_tile_of_rule(tile, rule, task);
+        if (task.days) detail::date_tile(tile, rule, task);
     }
 }
 

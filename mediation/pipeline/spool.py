@@ -3,7 +3,7 @@
 Conventions
 -----------
 - The file is unlinked when it is made, readable by us alone, and uncompressed Arrow IPC.
-- Batches are read back in any order, by any thread.
+- Batches are read back in any order, by any thread. A spool's batches all have the same columns.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import pyarrow as pa
 from mediation.native._column import Batch
 
 MEMORY_BYTES = 128 << 20  # a file has two: its usage with fingerprints, and its rejects
-PRINTS = ("fingerprint", "payload_check")
 
 
 class Spool:
@@ -32,6 +31,7 @@ class Spool:
     def __init__(self, memory_bytes: int = MEMORY_BYTES):
         self._left = memory_bytes
         self._kept: list[tuple[Batch, Batch | None] | int] = []
+        self._prints: list[str] = []  # their columns
         self._file: Any = None
         self._writer: Any = None
         self._reader: Any = None
@@ -57,6 +57,7 @@ class Spool:
             self._kept.append((usage, prints))
             return
         self._left = 0
+        self._prints = [] if prints is None else prints.names
         both = pa.record_batch(usage if prints is None else usage.zip(prints))
         if self._writer is None:
             self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the last batch
@@ -75,8 +76,8 @@ class Spool:
                 self._writer.close()
                 self._reader = pa.ipc.open_file(self._file)
             both = Batch.of(self._reader.get_batch(kept))
-        names = [name for name in both.names if name not in PRINTS]
-        return both.select(names), both.select(PRINTS) if PRINTS[0] in both.names else None
+        usage = [name for name in both.names if name not in self._prints]
+        return both.select(usage), both.select(self._prints) if self._prints else None
 
     def forget(self, number: int) -> None:
         """Let go of a batch; the last one closes the file."""

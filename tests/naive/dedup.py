@@ -124,6 +124,20 @@ def payload_check(secret, items, payload, classes) -> int:
     return low - (1 << 32) if low >> 31 else low
 
 
+def partition_day(items, whole_record, key, instants) -> int | None:
+    """The UTC day that a record is filed under, from 1970 to 2149; None is undated.
+
+    Parameters
+    ----------
+    instants : set of str
+        The columns that are timestamps.
+    """
+    dating = [name for name in sorted(key) if name in instants and (name == "start_time" or not whole_record)]
+    column = "start_time" if "start_time" in dating else next(iter(dating), None)
+    instant = None if column is None else items[0].get(column)
+    return None if instant is None else min(max(instant // 86_400_000_000, 0), 65_534)
+
+
 def admit(records, seen, history=None):
     """Verdicts on records in order.
 

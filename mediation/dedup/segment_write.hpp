@@ -1,0 +1,199 @@
+// A run's entries sorted into the parts of a segment.
+//
+// Conventions
+// - Only numbers of entries are sorted, by counting: a bucket is divided into kSlots slots, which hold about four
+//   entries each and are then sorted alone. Entries that come by the first bits of their fingerprints, as an admission
+//   lists them, are so read and written within the cache. Any order is right.
+// - Parts are written one by one, in any order, each a function of the entries alone: equal sets give equal files.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "dedup/partition_day.hpp"
+#include "dedup/segment.hpp"
+#include "native/column.hpp"
+
+namespace mediation {
+
+inline constexpr uint64_t kMostEntries = UINT32_MAX;
+
+// Contract: no fingerprint comes twice; at most kMostEntries.
+struct EntryColumns {
+    const Fingerprint* fingerprints;
+    const int32_t* checks;
+    ColumnView days;
+    uint32_t count;
+};
+
+namespace detail {
+
+inline bool before(const Fingerprint& a, const Fingerprint& b) {
+    return a.low != b.low ? a.low < b.low : a.high < b.high;
+}
+
+inline void count_days(const EntryColumns& entries, uint32_t* counts) {
+    for (uint32_t i = 0; i < entries.count; ++i) ++counts[day_code(entries.days, i)];
+}
+
+// A partition's slots: the first of all, and their number.
+struct Slots {
+    uint64_t first, count;
+
+    uint64_t of(const Fingerprint& key) const { return first + share_of(key.low, count); }
+};
+
+// Contract: `ends` has one more entry than there are slots and is all 0. Each end becomes the begin of the next slot.
+inline void sort_by_slot(const EntryColumns& entries, const Slots* slots, uint32_t* ends, uint64_t slot_count,
+                         uint32_t* order) {
+    for (uint32_t i = 0; i < entries.count; ++i)
+        ++ends[slots[day_code(entries.days, i)].of(entries.fingerprints[i])];
+    uint32_t begin = 0;
+    for (uint64_t s = 0; s <= slot_count; ++s) {
+        const uint32_t count = ends[s];
+        ends[s] = begin;
+        begin += count;
+    }
+    for (uint32_t i = 0; i < entries.count; ++i)
+        order[ends[slots[day_code(entries.days, i)].of(entries.fingerprints[i])]++] = i;
+}
+
+inline void sort_slots(const EntryColumns& entries, const uint32_t* ends, uint64_t slot_count, uint32_t* order) {
+    const Fingerprint* keys = entries.fingerprints;
+    const auto by_key = [keys](uint32_t a, uint32_t b) { return before(keys[a], keys[b]); };
+    uint32_t begin = 0;
+    for (uint64_t s = 0; s < slot_count; ++s) {
+        if (ends[s] - begin > 1) std::sort(order + begin, order + ends[s], by_key);
+        begin = ends[s];
+    }
+}
+
+}  // namespace detail
+
+class SortedSegment {
+  public:
+    // Allocates; nothing else does.
+    SortedSegment(const EntryColumns& entries, const SipState& secret)
+        : entries_(entries), secret_(secret), order_(entries.count) {
+        std::vector<uint32_t> counts(kDayCodes);
+        std::vector<detail::Slots> slots(kDayCodes);
+        detail::count_days(entries, counts.data());
+        uint64_t slot_count = 0;
+        for (int32_t code = 0; code < kDayCodes; ++code) {
+            if (!counts[code]) continue;
+            places_.push_back(place_for(code - 1, counts[code]));
+            slots[code] = {slot_count, places_.back().buckets * kSlots};
+            slot_count += slots[code].count;
+        }
+        std::vector<uint32_t> ends(slot_count + 1);
+        detail::sort_by_slot(entries, slots.data(), ends.data(), slot_count, order_.data());
+        detail::sort_slots(entries, ends.data(), slot_count, order_.data());
+        directory_offset_ = lay_out(places_);
+        find_buckets(ends.data());
+        for (uint32_t i = 0; i < entries.count; ++i) {
+            identity_.low += entries.fingerprints[i].low;
+            identity_.high += entries.fingerprints[i].high;
+        }
+        seal_ = Seal(secret, identity_);
+    }
+
+    const std::vector<PartitionPlace>& places() const { return places_; }
+    uint64_t bytes() const { return directory_offset_ + directory_bytes(places_.size()); }
+    uint64_t bytes_of_buckets(uint64_t partition, uint64_t begin, uint64_t end) const {
+        const uint32_t* begins = begins_of(partition);
+        return buckets_bytes(begins[end] - begins[begin], end - begin);
+    }
+
+    // Contract of all: `out` has room for the part's bytes.
+    void write_header(uint8_t* out) const {
+        SegmentHeader header{};
+        std::memcpy(header.magic, kSegmentMagic, sizeof header.magic);
+        header.version = kSegmentVersion;
+        header.partitions = static_cast<uint32_t>(places_.size());
+        header.entries = entries_.count;
+        header.identity = identity_;
+        header.directory_offset = directory_offset_;
+        header.bytes = bytes();
+        std::memcpy(out, &header, sizeof header);
+        Seal(secret_, {0, 0}).close(SegmentPart::header, 0, 0, out, sizeof header - kChecksumBytes);
+    }
+    void write_buckets(uint64_t partition, uint64_t begin, uint64_t end, uint8_t* out) const {
+        const uint32_t* begins = begins_of(partition);
+        for (uint64_t b = begin; b < end; ++b) {
+            const uint32_t count = begins[b + 1] - begins[b];
+            const uint32_t* order = order_.data() + first_entry_[partition] + begins[b];
+            uint8_t* checks = out + sizeof(Fingerprint) * count;
+            for (uint32_t i = 0; i < count; ++i) {
+                std::memcpy(out + sizeof(Fingerprint) * i, &entries_.fingerprints[order[i]], sizeof(Fingerprint));
+                std::memcpy(checks + sizeof(int32_t) * i, &entries_.checks[order[i]], sizeof(int32_t));
+            }
+            seal_.close(SegmentPart::bucket, partition, b, out, count * kEntryBytes);
+            out += count * kEntryBytes + kChecksumBytes;
+        }
+    }
+    void write_filter(uint64_t partition, uint8_t* out) const {
+        const PartitionPlace& place = places_[partition];
+        const uint32_t* order = order_.data() + first_entry_[partition];
+        std::memset(out, 0, filter_bytes(place));
+        FilterBlock block{};
+        uint32_t at = 0;
+        for (uint64_t i = 0; i < place.entries; ++i) {
+            const Fingerprint& key = entries_.fingerprints[order[i]];
+            const uint32_t next = share_of(key.low, place.blocks);
+            if (next != at) {
+                std::memcpy(out + sizeof block * at, &block, sizeof block);
+                block = {};
+                at = next;
+            }
+            add_to_filter(block, key.high);
+        }
+        std::memcpy(out + sizeof block * at, &block, sizeof block);
+        seal_.close(SegmentPart::filter, partition, 0, out, filter_bytes(place) - kChecksumBytes);
+    }
+    void write_begins(uint64_t partition, uint8_t* out) const {
+        const uint64_t count = begins_bytes(places_[partition]) - kChecksumBytes;
+        std::memcpy(out, begins_of(partition), count);
+        seal_.close(SegmentPart::begins, partition, 0, out, count);
+    }
+    void write_directory(uint8_t* out) const {
+        const uint64_t count = places_.size() * sizeof(PartitionPlace);
+        if (count) std::memcpy(out, places_.data(), count);
+        seal_.close(SegmentPart::directory, 0, 0, out, count);
+    }
+
+  private:
+    static constexpr uint64_t kSlots = 16;
+
+    const uint32_t* begins_of(uint64_t partition) const { return begins_.data() + first_begin_[partition]; }
+
+    // A bucket begins where its first slot does, which is where the slot before ends.
+    void find_buckets(const uint32_t* ends) {
+        uint64_t slot = 0, begins = 0;
+        for (const PartitionPlace& place : places_) begins += uint64_t{place.buckets} + 1;
+        begins_.reserve(begins);
+        first_begin_.reserve(places_.size());
+        first_entry_.reserve(places_.size());
+        for (const PartitionPlace& place : places_) {
+            const uint32_t first = slot ? ends[slot - 1] : 0;
+            first_entry_.push_back(first);
+            first_begin_.push_back(begins_.size());
+            for (uint64_t b = 0; b <= place.buckets; ++b, slot += kSlots)
+                begins_.push_back(slot ? ends[slot - 1] - first : 0);
+            slot -= kSlots;
+        }
+    }
+
+    EntryColumns entries_;
+    SipState secret_;
+    Seal seal_;
+    Fingerprint identity_{0, 0};
+    uint64_t directory_offset_ = 0;
+    std::vector<uint32_t> order_;
+    std::vector<PartitionPlace> places_;
+    std::vector<uint32_t> begins_, first_entry_;  // begins: one more a partition than buckets
+    std::vector<uint64_t> first_begin_;
+};
+
+}  // namespace mediation
