@@ -112,6 +112,20 @@ def test_runs_by_parts_hold_every_file_once_and_number_sources_on(workspace, day
     assert workspace.verify() == []
 
 
+def test_runs_by_parts_charge_what_one_run_would(day, tmp_path):
+    """Records that stand in two files are charged once, whichever run has the second one."""
+    kept = []
+    for name, parts in (("whole", [day[1]]), ("parts", [[path] for path in day[1]])):
+        with md.Workspace.init(tmp_path / name, RULES, day[0] / "reference") as workspace:
+            for part in parts:
+                workspace.ingest(part)
+            verdicts = Counter(workspace.tables()["duplicates"].to_table()["verdict"].to_pylist())
+            kept.append((committed(workspace), verdicts, workspace.status()["totals"]["duplicates"]))
+            assert workspace.verify() == []
+    assert kept[0] == kept[1]
+    assert set(kept[0][1]) == {"retransmission", "conflict"}
+
+
 def test_a_refused_file_is_told_kept_out_and_may_come_again(workspace, day):
     workspace.ingest(day[1])
     refused = {name: code for name, code in _files(workspace) if code}

@@ -21,6 +21,22 @@ from mediation.pipeline.sources import file_hash
 MOST_BYTES = 1 << 62  # whatever a file holds
 
 
+class OpenFile:
+    """A file's bytes at any place; closed when nobody has it any more."""
+
+    def __init__(self, path: Path):
+        self._handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        self.size = os.fstat(self._handle).st_size
+
+    def __del__(self) -> None:
+        if hasattr(self, "_handle"):  # else it was never opened
+            os.close(self._handle)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """These bytes; fewer where the file ends."""
+        return os.pread(self._handle, length, offset)
+
+
 class Disk:
     """The real one."""
 
@@ -63,6 +79,10 @@ class Disk:
     def exists(self, path: Path) -> bool:
         """Whether there is anything of that name."""
         return os.path.lexists(path)
+
+    def open(self, path: Path) -> OpenFile:
+        """A file for reading at any place."""
+        return OpenFile(path)
 
     def hash(self, path: Path) -> str:
         """Hex blake3 of a file; empty for what is no regular file or cannot be read."""

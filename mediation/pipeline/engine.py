@@ -111,6 +111,7 @@ class Past(NamedTuple):
     """What earlier runs have left; nothing, where there is no workspace."""
 
     secret: bytes = dedup.PUBLISHED_SECRET
+    dated: bool = False  # whether the run's own fingerprints are to become history
     history: Any = None
     sources: int = 0  # that have an id
 
@@ -146,8 +147,8 @@ class Engine:
         self.completed = False  # every result was taken
         self.keys = self.admission = None
         if through != "decode":
-            self.keys = dedup.compile_keys(book, past.secret)
-            self.admission = dedup.Admission(past.history)
+            self.keys = dedup.compile_keys(book, past.secret, dated=past.dated)
+            self.admission = dedup.Admission(past.history, dated=past.dated)
         self._tickets = self._read(listed)
         self._reader = threading.Lock()
         lock = threading.Lock()

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 
 from mediation.errors import InvariantError, TemporaryError
 from mediation.pipeline.audit import INTO, OUT_OF
-from mediation.pipeline.engine import Past
 from mediation.pipeline.output import write_run
 from mediation.pipeline.run import Stream
 from mediation.pipeline.sources import list_sources
@@ -92,12 +91,11 @@ def ingest(
 def _write(
     place: Place, book: Any, paths: list[Path], folder: Path, disk: Any, threads: int | None, on_progress: Any
 ) -> dict:
-    secret = place.catalogue.setting("secret")
-    past = Past(secret, history.opened(place, secret), place.catalogue.next_source_id())
+    past = history.past(place, sources=place.catalogue.next_source_id())
     batches = Stream(paths, book, threads, past=past)
     try:
         result = write_run(batches, folder, disk, on_progress)
-        history.write(batches.admission, secret, folder, disk)
+        history.write(place, batches.admission, folder, disk)
         disk.sync_folder(folder)
     finally:
         batches.close()

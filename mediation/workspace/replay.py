@@ -13,7 +13,6 @@ import secrets
 from typing import Any, NamedTuple
 
 from mediation.errors import InvariantError, NoInputError, UsageError
-from mediation.pipeline.engine import Past
 from mediation.pipeline.output import write_run
 from mediation.pipeline.run import Stream
 from mediation.pipeline.sources import Listed
@@ -81,8 +80,7 @@ def replay(place: Place, run: Run, book: Any, threads: int | None = None) -> Rep
     """
     if (book.hash, book.reference_hash) != (run.rulebook_hash, run.reference_hash):
         raise InvariantError(f"run {run.ordinal}: the pinned rule book or reference data are not what they were")
-    secret = place.catalogue.setting("secret")
-    past = Past(secret, history.opened(place, secret, before=run.ordinal))
+    past = history.past(place, before=run.ordinal)
     listed = copies(place, run)
     if not listed:
         raise NoInputError(f"run {run.ordinal} has accepted no file: there is nothing to replay")

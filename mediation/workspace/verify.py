@@ -16,10 +16,10 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from mediation.decode.bytestream import ByteStream
-from mediation.errors import SourceRefused
+from mediation.errors import DamagedState, SourceRefused
 from mediation.pipeline.audit import INTO, OUT_OF
 from mediation.rulebook.model import SourceLimits
-from mediation.workspace import ingest, protocol, staged
+from mediation.workspace import history, ingest, protocol, staged
 from mediation.workspace.catalogue import Artifact, Run, SourceRow
 from mediation.workspace.protocol import Place
 
@@ -54,8 +54,7 @@ def verify(place: Place) -> list[str]:
             faults.append(f"{what}: the totals of all runs up to it are not the sum of theirs")
         faults += [f"{what}: {fault}" for fault in _run_faults(place, run, sources, artifacts)]
         parent, link = run.run_id, run.chain
-    faults += _unknown_folders(place, runs)
-    return faults
+    return faults + _unknown_folders(place, runs) + _history_faults(place)
 
 
 def _run_faults(place: Place, run: Run, sources: list[SourceRow], artifacts: list[Artifact]) -> list[str]:
@@ -124,3 +123,13 @@ def _unknown_folders(place: Place, runs: list[Run]) -> list[str]:
     known = {run.folder for run in runs}
     names = place.disk.names(place.root / protocol.RUNS)
     return [f"runs/{name}: the catalogue does not know it" for name in names if name not in known]
+
+
+def _history_faults(place: Place) -> list[str]:
+    """Of the segments; nothing that the runs' files have not told already."""
+    try:
+        for _, segment in history.segments(place):
+            segment.verify()
+    except (DamagedState, OSError) as error:
+        return [str(error)]
+    return []
