@@ -24,9 +24,10 @@ def test_examples(after_demo, capsys):
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)
     run = names["run"]
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     assert run.audit.closes
     assert run.rated.num_rows == run.summary["rated"] == names["margin"].num_rows > 0
     assert names["usage"].num_rows == names["fresh"].num_rows + names["duplicates"].num_rows
     assert names["fresh"].num_rows == names["rated"].num_rows + names["suspended"].num_rows
     assert str(run.summary["records_in"]) in capsys.readouterr().out
+    assert names["charged"].count_rows() == run.rated.num_rows
