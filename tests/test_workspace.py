@@ -126,6 +126,27 @@ def test_runs_by_parts_charge_what_one_run_would(day, tmp_path):
     assert set(kept[0][1]) == {"retransmission", "conflict"}
 
 
+def test_a_merged_history_knows_the_same_and_runs_before_it_can_still_be_replayed(day, tmp_path):
+    with md.Workspace.init(tmp_path / "whole", RULES, day[0] / "reference") as whole:
+        whole.ingest(day[1])
+        wanted = committed(whole)
+    with md.Workspace.init(tmp_path / "ws", RULES, day[0] / "reference") as workspace:
+        assert workspace.merge() is None
+        for number, path in enumerate(day[1]):
+            workspace.ingest([path])
+            if number % 3 == 2:
+                workspace.merge()
+        assert committed(workspace) == wanted
+        merging = [run["ordinal"] for run in workspace.tables()["runs"].to_pylist() if run["kind"] == "merge"]
+        assert len(merging) == len(day[1]) // 3
+        with_rows = [run for run in workspace.tables()["runs"].to_pylist() if run["rated"]]
+        assert all(workspace.replay(run["ordinal"]).same for run in with_rows)
+        assert workspace.verify() == []
+        assert workspace.merge() is not None
+        assert workspace.merge() is None
+        assert workspace.ingest([day[1][0]]).run is None
+
+
 def test_a_refused_file_is_told_kept_out_and_may_come_again(workspace, day):
     workspace.ingest(day[1])
     refused = {name: code for name, code in _files(workspace) if code}

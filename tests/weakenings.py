@@ -216,7 +216,7 @@ class WritesOverWhatIsThere(SimulatedDisk):
 
 
 class CommitsInTwo(SimulatedCatalogue):
-    def commit(self, run: Run, sources: list, artifacts: list, moves: list, settled: Any = ()) -> None:
+    def commit(self, run: Run, sources: list, artifacts: list, moves: list, *more: Any) -> None:
         super().commit(run, sources, [], [])
         with self._transaction():
             self._insert("artifact", artifacts)

@@ -124,6 +124,21 @@ def replay(workspace, run, threads, wait_s):
     say(f"run {found.run.ordinal}: the same again, digest {found.digest}")
 
 
+@click.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.option("--wait", "wait_s", default=0.0, type=click.FloatRange(0), help="Seconds to wait for another run.")
+def merge(workspace, wait_s):
+    """Put small segments of a WORKSPACE's history into one, so that an ingest opens few: once a day is enough."""
+    from mediation import Workspace
+
+    with Workspace(workspace) as opened:
+        run = opened.merge(wait_s=wait_s)
+    if run is None:
+        say("there is nothing to merge: no run was made")
+    else:
+        say(f"run {run.ordinal} is committed: it holds the history of {len(run.arguments['merged'])} runs")
+
+
 @click.group(name="suspense")
 def suspense():
     """What could not be charged yet."""

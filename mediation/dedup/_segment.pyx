@@ -39,6 +39,7 @@ cdef extern from "dedup/segment.hpp" namespace "mediation" nogil:
         uint64_t filter_offset
         uint64_t begins_offset
 
+    uint64_t buckets_bytes(uint64_t entries, uint64_t buckets)
     uint64_t filter_bytes(const PartitionPlace& place)
     uint64_t begins_bytes(const PartitionPlace& place)
     uint64_t directory_bytes(uint64_t partitions)
@@ -77,6 +78,9 @@ cdef extern from "dedup/segment_probe.hpp" namespace "mediation" nogil:
         cbool read_begins(uint64_t number, const uint8_t* bytes, uint64_t count) except +
         cbool buckets_close(uint64_t number, uint64_t begin, uint64_t end, const uint8_t* bytes, uint64_t count) const
         int64_t nbytes() const
+
+    void list_buckets(const Partition& partition, uint64_t begin, uint64_t end, const uint8_t* bytes,
+                      Fingerprint* fingerprints, int32_t* checks, ColumnOut* days)
 
     cdef cppclass BucketSpan:
         uint64_t offset
@@ -289,6 +293,32 @@ cdef class SegmentIndex:
             raise IndexError(end)
         offset = self.native.partitions[partition].offset_of(begin)
         return offset, self.native.partitions[partition].offset_of(end) - offset
+
+    def entries_of(self, uint64_t partition, uint64_t begin, uint64_t end, bytes data):
+        """What the buckets [begin, end) hold, of which `buckets_close` has said that they are sound.
+
+        Returns
+        -------
+        Batch
+            ``fingerprint``, ``payload_check`` and ``partition_day``, as `SegmentWriter` takes them.
+        """
+        cdef const Partition* place
+        cdef int64_t rows
+        cdef Builder builder
+        self.check(partition)
+        place = &self.native.partitions[partition]
+        if not begin <= end <= place.place.buckets:
+            raise IndexError(end)
+        rows = place.begins[end] - place.begins[begin]
+        if <uint64_t> len(data) != buckets_bytes(<uint64_t> rows, end - begin):
+            raise ValueError(f"{len(data)} bytes for {rows} entries in {end - begin} buckets")
+        builder = Builder(rows)
+        builder.add("fingerprint", Kind.fixed16)
+        builder.add("payload_check", Kind.i32)
+        builder.add("partition_day", Kind.i32, True)
+        list_buckets(place[0], begin, end, start_of(data), <Fingerprint*> builder.out(0).data, builder.out(1).i32(),
+                     builder.out(2))
+        return builder.finish(rows)
 
     def buckets_close(self, uint64_t partition, uint64_t begin, uint64_t end, bytes data):
         """Whether the bytes of a `bucket_span` are sound."""

@@ -111,12 +111,18 @@ class Segment:
 
     def verify(self) -> None:
         """Read all that opening has not read, and check it."""
+        for _ in self.entries():
+            pass
+
+    def entries(self) -> Iterator[Batch]:
+        """All of it, checked: ``fingerprint``, ``payload_check``, ``partition_day``."""
         for partition in range(len(self.days)):
             buckets = self.index.buckets(partition)
             for begin in range(0, buckets, BUCKETS_TOGETHER):
                 end = min(begin + BUCKETS_TOGETHER, buckets)
                 data = self.read(*self.index.bucket_span(partition, begin, end))
                 self._require(self.index.buckets_close(partition, begin, end, data), "bucket")
+                yield self.index.entries_of(partition, begin, end, data)
 
     def search(self, probe: SegmentProbe) -> None:
         """Answer what this segment knows of the probe's batch."""

@@ -320,4 +320,23 @@ class Probe {
     std::vector<BucketSpan> spans_;
 };
 
+// The entries of the buckets [begin, end), whose bytes are sound.
+inline void list_buckets(const Partition& partition, uint64_t begin, uint64_t end, const uint8_t* bytes,
+                         Fingerprint* fingerprints, int32_t* checks, ColumnOut* days) {
+    const int32_t day = partition.place.day;
+    for (uint64_t b = begin; b < end; ++b) {
+        const uint64_t count = partition.begins[b + 1] - partition.begins[b];
+        std::memcpy(fingerprints, bytes, count * sizeof(Fingerprint));
+        std::memcpy(checks, bytes + count * sizeof(Fingerprint), count * sizeof(int32_t));
+        fingerprints += count;
+        checks += count;
+        bytes += count * kEntryBytes + kChecksumBytes;
+    }
+    const int64_t rows = partition.begins[end] - partition.begins[begin];
+    for (int64_t i = 0; i < rows; ++i) {
+        days->i32()[i] = day < 0 ? 0 : day;
+        if (day < 0) days->set_null(i);
+    }
+}
+
 }  // namespace mediation

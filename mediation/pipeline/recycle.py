@@ -36,7 +36,7 @@ class Recycling:
     Parameters
     ----------
     rows : pyarrow.Table
-        Usage that was suspended, whole records; other columns are left out.
+        Usage that was suspended, whole records; other columns are left out. It may have no row and no column.
     names : dict of int to (str, str)
         Name and feed of each source that the rows come from.
     book : Rulebook
@@ -61,7 +61,8 @@ class Recycling:
     def __iter__(self) -> Iterator[RunBatch]:
         audits = []
         ids, starts = np.unique(self._rows["source_id"].to_numpy(), return_index=True)
-        for source_id, begin, end in zip(ids, starts, [*starts[1:], len(self._rows)], strict=True):
+        ends = np.append(starts, len(self._rows))[1:]
+        for source_id, begin, end in zip(ids, starts, ends, strict=True):
             rows = self._rows.slice(begin, end - begin)
             name, feed = self._names[int(source_id)]
             audit = SourceAudit(int(source_id), name, feed, stages=() if self._write_off else RATED_AGAIN)

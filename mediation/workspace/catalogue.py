@@ -48,6 +48,7 @@ CREATE TABLE settled (
     run INTEGER NOT NULL REFERENCES run, code TEXT NOT NULL, by_run INTEGER NOT NULL REFERENCES run,
     PRIMARY KEY (run, code)
 ) STRICT;
+CREATE TABLE merged (run INTEGER PRIMARY KEY REFERENCES run, by_run INTEGER NOT NULL REFERENCES run) STRICT;
 CREATE TABLE move (source TEXT PRIMARY KEY, target TEXT NOT NULL, file_hash TEXT NOT NULL) STRICT;
 """
 
@@ -107,6 +108,13 @@ class Settled(NamedTuple):
 
     run: int
     code: str
+    by_run: int
+
+
+class Merged(NamedTuple):
+    """A run whose history stands in a later one's segment too, which is asked in its place."""
+
+    run: int
     by_run: int
 
 
@@ -194,6 +202,10 @@ class Catalogue:
         """Every run, in order."""
         return [_run(row) for row in self._rows("SELECT * FROM run ORDER BY ordinal")]
 
+    def run(self, ordinal: int) -> Run:
+        """A run by its ordinal, which is there."""
+        return _run(self._rows("SELECT * FROM run WHERE ordinal = ?", ordinal)[0])
+
     def last_run(self) -> Run | None:
         """The newest run; None where there is none."""
         rows = self._rows("SELECT * FROM run ORDER BY ordinal DESC LIMIT 1")
@@ -214,6 +226,10 @@ class Catalogue:
         where, values = ("", ()) if run is None else ("run = ? AND", (run,))
         rows = self._rows(f"SELECT * FROM artifact WHERE {where} path LIKE ? ORDER BY run, path", *values, path)
         return [Artifact(*row) for row in rows]
+
+    def merged(self) -> list[Merged]:
+        """Runs whose history stands in a later one's segment too."""
+        return [Merged(*row) for row in self._rows("SELECT * FROM merged ORDER BY run")]
 
     def run_count(self) -> int:
         """How many runs there are."""
@@ -270,6 +286,7 @@ class Catalogue:
         artifacts: list[Artifact],
         moves: list[Move],
         settled: Sequence[Settled] = (),
+        merged: Sequence[Merged] = (),
     ) -> None:
         """Make a run true: all of it, or nothing.
 
@@ -288,6 +305,7 @@ class Catalogue:
                 suspended = run.totals.get("exceptions", {}).get("suspended", {})
                 self._insert("suspended", [(run.ordinal, code, items) for code, items in suspended.items()])
                 self._insert("settled", settled)
+                self._insert("merged", merged)
         except sqlite3.IntegrityError as error:
             raise InvariantError(f"run {run.ordinal} was committed before, or a part of it: {error}") from error
 

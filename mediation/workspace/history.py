@@ -3,6 +3,7 @@
 Conventions
 -----------
 - A run's segment is written with its tables and committed with them; it is never changed.
+- An ingest opens every segment that it may have to ask. Merging, a run of its own, keeps them few.
 """
 
 from __future__ import annotations
@@ -10,35 +11,83 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from mediation.dedup.history import Segment, SegmentHistory, write_segment
+from mediation.errors import TemporaryError
+from mediation.native._column import Batch
 from mediation.pipeline.engine import Past
+from mediation.pipeline.output import write_run
+from mediation.pipeline.recycle import Recycling
+from mediation.workspace.catalogue import Merged, Run
 from mediation.workspace.protocol import Place
+from mediation.workspace.staged import Staged
 
 SEGMENT = "history.segment"
+NO_ROWS = pa.table({})
+MOST_MERGED = 16_000_000  # records in a merged segment: it is put together in memory, 44 bytes each
 
 
 def past(place: Place, *, before: int | None = None, sources: int = 0) -> Past:
     """What a run has to know of those before it: of all, or of those before an ordinal."""
-    secret = place.catalogue.setting("secret")
-    known = [segment for ordinal, segment in segments(place) if before is None or ordinal < before]
-    return Past(secret, True, SegmentHistory(known) if known else None, sources)
+    known = [segment for _, segment in (opened(place) if before is None else every(place, before))]
+    return Past(place.catalogue.setting("secret"), True, SegmentHistory(known) if known else None, sources)
 
 
-def segments(place: Place) -> list[tuple[int, Segment]]:
-    """Every run's segment, with its ordinal.
+def every(place: Place, before: int | None = None) -> list[tuple[int, Segment]]:
+    """Each run's own segment, with its ordinal; of merging runs none, which have nothing of their own.
 
     Raises
     ------
     DamagedState
         One is not as it was written.
     """
-    secret = place.catalogue.setting("secret")
-    folders = {run.ordinal: place.folder(run) for run in place.catalogue.runs()}
-    found = []
-    for artifact in place.catalogue.artifacts(path=SEGMENT):
-        file = place.disk.open(folders[artifact.run] / artifact.path)
-        found.append((artifact.run, Segment(file, secret, f"of run {artifact.run}")))
-    return found
+    merging = {each.by_run for each in place.catalogue.merged()}
+    wanted = _ordinals(place, before) - merging
+    return [(ordinal, _open(place, ordinal)) for ordinal in sorted(wanted)]
+
+
+def opened(place: Place) -> list[tuple[int, Segment]]:
+    """The segments that hold everything once: merged ones in the place of those that they hold."""
+    superseded = {each.run for each in place.catalogue.merged()}
+    return [(ordinal, _open(place, ordinal)) for ordinal in sorted(_ordinals(place) - superseded)]
+
+
+def _ordinals(place: Place, before: int | None = None) -> set[int]:
+    return {each.run for each in place.catalogue.artifacts(path=SEGMENT) if before is None or each.run < before}
+
+
+def _open(place: Place, ordinal: int) -> Segment:
+    path = place.folder(place.catalogue.run(ordinal)) / SEGMENT
+    return Segment(place.disk.open(path), place.catalogue.setting("secret"), f"of run {ordinal}")
+
+
+def merge(place: Place, book: Any) -> Run | None:
+    """Put many small segments into one, in a run of its own; None where there is nothing to gain.
+
+    The segments that it holds stay where they are, for replays; they are no longer opened by an ingest.
+    """
+    small = sorted(opened(place), key=lambda each: (len(each[1]), each[0]))
+    chosen, entries = [], 0
+    for ordinal, segment in small:
+        if entries + len(segment) <= MOST_MERGED:
+            chosen.append((ordinal, segment))
+            entries += len(segment)
+    if len(chosen) < 2:
+        return None
+    run = Staged(place)
+    try:
+        result = write_run(Recycling(NO_ROWS, {}, book), run.folder, run.disk)
+        with run.disk.create(run.folder / SEGMENT) as file:
+            parts = [pa.record_batch(part) for _, segment in chosen for part in segment.entries()]
+            together = pa.Table.from_batches(parts).combine_chunks().to_batches()[0]
+            for piece in write_segment(Batch.of(together), place.catalogue.setting("secret")):
+                file.write(piece)
+    except OSError as error:
+        raise TemporaryError(f"{place.root}: writing failed: {error.strerror or error}; run it again") from error
+    ordinals = sorted(ordinal for ordinal, _ in chosen)
+    merged = [Merged(ordinal, run.ordinal) for ordinal in ordinals]
+    return run.commit("merge", book, {"merged": ordinals}, result, merged=merged)
 
 
 def write(place: Place, admission: Any, folder: Path, disk: Any) -> None:

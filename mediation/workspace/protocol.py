@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from mediation.errors import InvariantError, TemporaryError
 from mediation.pipeline.disk import Disk
-from mediation.workspace.catalogue import Artifact, Catalogue, Move, Run, Settled, SourceRow
+from mediation.workspace.catalogue import Artifact, Catalogue, Merged, Move, Run, Settled, SourceRow
 
 STAGING, RUNS = "staging", "runs"
 
@@ -61,6 +61,7 @@ def commit(
     artifacts: list[Artifact],
     moves: list[Move],
     settled: Sequence[Settled] = (),
+    merged: Sequence[Merged] = (),
 ) -> None:
     """Commit a staged run whose files are on disk, and publish it.
 
@@ -74,7 +75,7 @@ def commit(
     assert run.attempt is not None
     place.disk.sync_folder(place.root / STAGING / run.attempt)
     place.disk.sync_folder(place.root / STAGING)
-    place.catalogue.commit(run, sources, artifacts, moves, settled)
+    place.catalogue.commit(run, sources, artifacts, moves, settled, merged)
     try:
         publish(place, run)
         finish_moves(place)

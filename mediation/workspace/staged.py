@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ import blake3
 from mediation.pipeline.audit import INTO, OUT_OF
 from mediation.pipeline.disk import Disk
 from mediation.workspace import protocol
-from mediation.workspace.catalogue import Artifact, Move, Run, Settled, SourceRow
+from mediation.workspace.catalogue import Artifact, Merged, Move, Run, Settled, SourceRow
 from mediation.workspace.protocol import Place
 
 NO_PARENT = "0" * 64
@@ -121,7 +121,8 @@ class Staged:
         *,
         sources: list[SourceRow] | None = None,
         moves: list[Move] | None = None,
-        settled: list[Settled] | None = None,
+        settled: Sequence[Settled] = (),
+        merged: Sequence[Merged] = (),
     ) -> Run:
         """Commit and publish it; `result` is what its run.json holds."""
         last, artifacts = self._last, sorted(self.disk.artifacts.values())
@@ -133,7 +134,7 @@ class Staged:
         sums = added({} if last is None else last.sums, totals)
         run = Run(self.ordinal, run_id, parent, kind, *made_by, arguments, totals, link, folder, self.attempt, sums)
         run = run._replace(chain=chain(run, sources or [], artifacts))
-        protocol.commit(self._place, run, sources or [], artifacts, moves or [], settled or [])
+        protocol.commit(self._place, run, sources or [], artifacts, moves or [], settled, merged)
         return run
 
 

@@ -128,7 +128,7 @@ def _unknown_folders(place: Place, runs: list[Run]) -> list[str]:
 def _history_faults(place: Place) -> list[str]:
     """Of the segments; nothing that the runs' files have not told already."""
     try:
-        for _, segment in history.segments(place):
+        for _, segment in [*history.every(place), *history.opened(place)]:
             segment.verify()
     except (DamagedState, OSError) as error:
         return [str(error)]

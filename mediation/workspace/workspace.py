@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any
 from mediation.errors import InvariantError, OutputError, TemporaryError
 from mediation.pipeline.disk import Disk
 from mediation.rulebook import Rulebook, load_rulebook
-from mediation.workspace import ingest, protocol, replay, suspense
+from mediation.workspace import history, ingest, protocol, replay, suspense
 from mediation.workspace import status as told
 from mediation.workspace import verify as checked
-from mediation.workspace.catalogue import NAME, Catalogue
+from mediation.workspace.catalogue import NAME, Catalogue, Run
 from mediation.workspace.protocol import RUNS, STAGING, Place
 
 if TYPE_CHECKING:
@@ -232,6 +232,11 @@ class Workspace:
         """Give up what waits: it is counted as written off, and never charged."""
         with self.locked(wait_s):
             return suspense.settle(self.place, self.rulebook(), self.suspense(codes, runs), write_off=True)
+
+    def merge(self, *, wait_s: float = 0.0) -> Run | None:
+        """Put small segments of the history into one, so that an ingest opens few; None where nothing is to be done."""
+        with self.locked(wait_s):
+            return history.merge(self.place, self.rulebook())
 
     def replay(self, which: str | int, *, threads: int | None = None, wait_s: float = 0.0) -> replay.Replayed:
         """Compute a committed run again, by ordinal or by the beginning of its id; its digest must be the same."""
