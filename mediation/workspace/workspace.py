@@ -54,6 +54,7 @@ class Workspace:
 
     def __init__(self, path: str | os.PathLike, disk: Disk | None = None):
         self.root = Path(path).absolute()
+        self._books: dict[tuple[str, str], Rulebook] = {}
         self._refuse_foreign()
         self.place = Place(self.root, disk or Disk(), Catalogue.open_file(self.root / NAME))
 
@@ -122,9 +123,12 @@ class Workspace:
         if rulebook_hash is None or reference_hash is None:
             settings = (self.place.catalogue.setting(name).decode() for name in ("rulebook", "reference"))
             rulebook_hash, reference_hash = settings
-        reference = self.root / REFERENCES / reference_hash
-        pinned = reference_hash and self.place.disk.exists(reference)
-        return load_rulebook(self.root / RULEBOOKS / rulebook_hash, reference if pinned else None)
+        if (rulebook_hash, reference_hash) not in self._books:
+            reference = self.root / REFERENCES / reference_hash
+            pinned = reference_hash and self.place.disk.exists(reference)
+            book = load_rulebook(self.root / RULEBOOKS / rulebook_hash, reference if pinned else None)
+            self._books = {(rulebook_hash, reference_hash): book}  # the last one only: they are large
+        return self._books[rulebook_hash, reference_hash]
 
     def use(self, rulebook: str | os.PathLike, reference: str | os.PathLike | None = None) -> None:
         """Make the next runs by another rule book or other reference data."""
