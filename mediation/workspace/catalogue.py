@@ -10,12 +10,16 @@ Conventions
 
 from __future__ import annotations
 
+import functools
 import json
+import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import blake3
 
 from mediation.errors import InvariantError, TemporaryError
 
@@ -23,7 +27,7 @@ NAME = "catalogue.sqlite"
 APPLICATION_ID = 0x4D444941
 VERSION = 1
 TABLES = """
-CREATE TABLE setting (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
+CREATE TABLE setting (name TEXT PRIMARY KEY, value BLOB NOT NULL, hash TEXT NOT NULL) STRICT;
 CREATE TABLE run (
     ordinal INTEGER PRIMARY KEY, run_id TEXT NOT NULL UNIQUE, parent TEXT NOT NULL, kind TEXT NOT NULL,
     version TEXT NOT NULL, rulebook_hash TEXT NOT NULL, reference_hash TEXT NOT NULL, arguments TEXT NOT NULL,
@@ -42,6 +46,8 @@ CREATE TABLE artifact (
 ) STRICT;
 CREATE TABLE move (source TEXT PRIMARY KEY, target TEXT NOT NULL, file_hash TEXT NOT NULL) STRICT;
 """
+DAMAGE = sqlite3.DatabaseError, UnicodeDecodeError  # the latter in place of a message that quotes what is damaged
+DECLARED = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name"
 
 
 class Run(NamedTuple):
@@ -116,7 +122,7 @@ class Catalogue:
         with catalogue._transaction():
             for statement in TABLES.strip().split(";\n"):
                 connection.execute(statement)
-            connection.executemany("INSERT INTO setting VALUES (?, ?)", settings.items())
+            catalogue._set(settings)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {VERSION}")
         return catalogue
@@ -128,9 +134,12 @@ class Catalogue:
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=30
         )
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
+        try:
+            for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+                connection.execute(f"PRAGMA {pragma}")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     @classmethod
@@ -146,16 +155,24 @@ class Catalogue:
         """
         try:
             connection = cls.connect(path)
-            found = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
         except sqlite3.OperationalError as error:
             raise TemporaryError(f"{path}: cannot be opened: {error}") from error
-        except sqlite3.DatabaseError as error:
+        except DAMAGE as error:
             raise InvariantError(f"{path}: cannot be read as a catalogue: {error}") from error
+        catalogue = cls(connection)
+        try:
+            catalogue._refuse_foreign(path)
+        except BaseException:
+            catalogue.close()
+            raise
+        return catalogue
+
+    def _refuse_foreign(self, path: Path) -> None:
+        found = [self._rows(f"PRAGMA {name}")[0][0] for name in ("application_id", "user_version")]
         if found[0] != APPLICATION_ID:
             raise InvariantError(f"{path}: not a catalogue of this program")
-        if found[1] > VERSION:
-            raise InvariantError(f"{path}: version {found[1]}, and this program knows {VERSION}: use a newer one")
-        return cls(connection)
+        if found[1] != VERSION:
+            raise InvariantError(f"{path}: version {found[1]}, and this program knows {VERSION}: use another one")
 
     def close(self) -> None:
         """Close the file."""
@@ -165,7 +182,24 @@ class Catalogue:
 
     def setting(self, name: str) -> bytes:
         """A setting that was made with the workspace."""
-        return self._rows("SELECT value FROM setting WHERE name = ?", name)[0][0]
+        rows = self._rows("SELECT value, hash FROM setting WHERE name = ?", name)
+        if not rows or rows[0][1] != _hash_of(name, rows[0][0]):
+            raise InvariantError(f"the catalogue is damaged: its setting {name} is not what was written")
+        return rows[0][0]
+
+    def faults(self) -> list[str]:
+        """What is wrong with the file itself: its pages, its indexes, what it declares, its settings."""
+        found = [row[0] for row in self._rows("PRAGMA integrity_check") if row[0] != "ok"]
+        if not found and self._rows(DECLARED) != _declared():
+            found = ["its tables are not those of this version"]
+        if not found:
+            settings = self._rows("SELECT name, value, hash FROM setting")
+            found = [
+                f"its setting {name} is not what was written"
+                for name, *told in settings
+                if told[1] != _hash_of(name, told[0])
+            ]
+        return [f"the catalogue: {fault}" for fault in found]
 
     def runs(self) -> list[Run]:
         """Every run, in order."""
@@ -184,7 +218,7 @@ class Catalogue:
         """The files of a run, or of all."""
         where, values = ("", ()) if run is None else ("WHERE run = ?", (run,))
         rows = self._rows(f"SELECT * FROM source {where} ORDER BY source_id", *values)
-        return [SourceRow(*row[:-1], json.loads(row[-1])) for row in rows]
+        return [SourceRow(*row[:-1], _object(row[-1])) for row in rows]
 
     def artifacts(self, run: int | None = None, path: str = "%") -> list[Artifact]:
         """Files of a run, or of all, whose path is like `path`."""
@@ -244,15 +278,15 @@ class Catalogue:
         """Write something, so that what was reported as failed cannot come back.
 
         When the log's sync fails, a transaction is undone in memory only: its frames stand in the log, and whoever
-        reads that anew takes them for committed. The next transaction's are written over them.
+        reads that anew takes them for committed. The next transaction's are written over them, if it changes anything.
         """
         with self._transaction():
-            self._connection.execute("UPDATE setting SET value = value")
+            self._set({"settled": secrets.token_bytes(16)})
 
     def set(self, settings: dict[str, bytes]) -> None:
         """Change settings."""
         with self._transaction():
-            self._connection.executemany("INSERT OR REPLACE INTO setting VALUES (?, ?)", settings.items())
+            self._set(settings)
 
     # ---------------------------------------------------------------------------------------- internals
 
@@ -261,8 +295,12 @@ class Catalogue:
             return self._connection.execute(sql, values).fetchall()
         except sqlite3.OperationalError as error:
             raise TemporaryError(f"the catalogue cannot be read: {error}") from error
-        except sqlite3.DatabaseError as error:
+        except DAMAGE as error:
             raise InvariantError(f"the catalogue is damaged: {error}") from error
+
+    def _set(self, settings: dict[str, bytes]) -> None:
+        rows = [(name, value, _hash_of(name, value)) for name, value in settings.items()]
+        self._connection.executemany("INSERT OR REPLACE INTO setting VALUES (?, ?, ?)", rows)
 
     def _insert(self, table: str, rows: list) -> None:
         if rows:
@@ -283,7 +321,7 @@ class Catalogue:
             raise TemporaryError(f"the catalogue cannot be written: {error}; try again") from error
         except sqlite3.IntegrityError:
             raise
-        except sqlite3.DatabaseError as error:
+        except DAMAGE as error:
             raise InvariantError(f"the catalogue is damaged: {error}") from error
 
 
@@ -293,4 +331,23 @@ def _marks(row: Any) -> str:
 
 def _run(row: tuple) -> Run:
     run = Run(*row)
-    return run._replace(arguments=json.loads(row[7]), totals=json.loads(row[8]))
+    return run._replace(arguments=_object(row[7]), totals=_object(row[8]))
+
+
+def _object(text: str) -> dict:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise InvariantError(f"the catalogue is damaged: {error}") from error
+
+
+def _hash_of(name: str, value: bytes) -> str:
+    """Of a setting: nothing else in the catalogue would tell that one was changed."""
+    return blake3.blake3(name.encode() + b"\0" + value).hexdigest()
+
+
+@functools.cache
+def _declared() -> list[tuple]:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    Catalogue.create(connection, {})
+    return connection.execute(DECLARED).fetchall()

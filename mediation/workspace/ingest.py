@@ -188,7 +188,7 @@ def _run(ordinal: int, last: Run | None, book: Any, fresh: list[Taken], result: 
     run_id = run_identity(parent, kind, result["version"], book.hash, book.reference_hash, arguments)
     totals = {name: result[name] for name in OF_RUN}
     hashes = book.hash, book.reference_hash
-    folder = f"{ordinal:08d}-{run_id[:16]}"
+    folder = folder_name(ordinal, run_id)
     parent_chain = NO_PARENT if last is None else last.chain
     return Run(
         ordinal, run_id, parent, kind, result["version"], *hashes, arguments, totals, parent_chain, folder, attempt
@@ -198,6 +198,11 @@ def _run(ordinal: int, last: Run | None, book: Any, fresh: list[Taken], result: 
 def run_identity(parent: str, kind: str, version: str, rulebook: str, reference: str, arguments: dict) -> str:
     """The id of a run: a hash of all that it depends on."""
     return blake3.blake3(json.dumps([parent, kind, version, rulebook, reference, arguments]).encode()).hexdigest()
+
+
+def folder_name(ordinal: int, run_id: str) -> str:
+    """Of a run, in `runs/`."""
+    return f"{ordinal:08d}-{run_id[:16]}"
 
 
 def chain(run: Run, sources: list[SourceRow], artifacts: list[Artifact]) -> str:

@@ -34,22 +34,25 @@ COUNTED = {  # where the certificate counts the rows of a table
 
 def verify(place: Place) -> list[str]:
     """Every fault of a workspace; none where all is well."""
-    faults: list[str] = []
+    faults = place.catalogue.faults()
+    if faults:
+        return faults  # what follows reads it
     runs = place.catalogue.runs()
     parent, link = ingest.NO_PARENT, ingest.NO_PARENT
     for number, run in enumerate(runs, 1):
         sources, artifacts = place.catalogue.sources(run.ordinal), place.catalogue.artifacts(run.ordinal)
-        what = f"run {run.ordinal}"
-        if run.ordinal != number:
-            faults.append(f"{what}: run {number} is missing before it")
+        found = [] if run.ordinal == number else [f"run {number} is missing before it"]
         if run.parent != parent:
-            faults.append(f"{what}: its parent is not the run before")
+            found.append("its parent is not the run before")
         named = run.parent, run.kind, run.version, run.rulebook_hash, run.reference_hash, run.arguments
         if ingest.run_identity(*named) != run.run_id:
-            faults.append(f"{what}: its id is not the hash of what it depends on")
+            found.append("its id is not the hash of what it depends on")
+        if run.folder != ingest.folder_name(run.ordinal, run.run_id):
+            found.append("its folder's name does not follow from its id")
         if ingest.chain(run._replace(chain=link), sources, artifacts) != run.chain:
-            faults.append(f"{what}: its certificate's link does not follow from the one before and from what it holds")
-        faults += [f"{what}: {fault}" for fault in _run_faults(place, run, sources, artifacts)]
+            found.append("its certificate's link does not follow from the one before and from what it holds")
+        found = found or _run_faults(place, run, sources, artifacts)  # which believes what is told of it
+        faults += [f"run {run.ordinal}: {fault}" for fault in found]
         parent, link = run.run_id, run.chain
     faults += _unknown_folders(place, runs)
     return faults

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mediation.errors import InvariantError, OutputError, TemporaryError
+from mediation.errors import InvariantError, OutputError, RulebookError, TemporaryError
 from mediation.pipeline.disk import Disk
 from mediation.rulebook import Rulebook, load_rulebook
 from mediation.workspace import ingest, protocol
@@ -116,12 +116,21 @@ class Workspace:
     # ---------------------------------------------------------------------------------------- rule books
 
     def rulebook(self) -> Rulebook:
-        """The rule book that the next run is made by."""
+        """The rule book that the next run is made by.
+
+        Raises
+        ------
+        InvariantError
+            The workspace's copy is not what was copied.
+        """
         catalogue = self.place.catalogue
         rulebook, reference = (catalogue.setting(name).decode() for name in ("rulebook", "reference"))
-        return load_rulebook(
+        book = load_rulebook(
             self.root / RULEBOOKS / rulebook, self.root / REFERENCES / reference if reference else None
         )
+        if book.hash != rulebook or (reference and book.reference_hash != reference):
+            raise InvariantError(f"{self.root}: the rule book or its reference data are not what was copied")
+        return book
 
     def use(self, rulebook: str | os.PathLike, reference: str | os.PathLike | None = None) -> None:
         """Make the next runs by another rule book or other reference data."""
@@ -184,7 +193,12 @@ class Workspace:
 
     def verify(self) -> list[str]:
         """Recompute every hash, total and equation from the files; every fault, none where all is well."""
-        return checked.verify(self.place)
+        faults = checked.verify(self.place)
+        try:
+            self.rulebook()
+        except (InvariantError, RulebookError) as error:
+            faults.append(str(error))
+        return faults
 
 
 def _pinned(disk: Disk, root: Path, rulebook: Any, reference: Any) -> dict[str, bytes]:
@@ -199,6 +213,7 @@ def _pinned(disk: Disk, root: Path, rulebook: Any, reference: Any) -> dict[str, 
 
 def _copy_once(disk: Disk, source: Path, target: Path) -> None:
     if disk.exists(target):
+        disk.sync_folder(target.parent)  # whoever has made it may have died before that
         return
     half_made = target.with_name(f".{secrets.token_hex(8)}")
     disk.make_folder(half_made)
