@@ -357,7 +357,7 @@ def test_setup_is_small():
     assert len((ROOT / "setup.py").read_text().splitlines()) < 50
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "lint", "bench", "build", "fuzz", "sanitize", "tsan"])
+@pytest.mark.parametrize("target", ["demo", "test", "lint", "bench", "build", "faults", "fuzz", "sanitize", "tsan"])
 def test_readme_and_makefile_name_the_same_commands(target):
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert f"make {target}" in (ROOT / "README.md").read_text()
