@@ -35,7 +35,7 @@ from mediation.workspace.catalogue import Catalogue
 
 KINDS = {"none": 0, "kill": 1, "torn": 2, "fails": 3, "fails, but done": 4, "short": 5}
 MOST_TRIES = 3
-MOST_SECONDS = 60
+MOST_SECONDS = 500
 EXPECTED = TemporaryError, RulebookError  # the latter where the system does not let the rule book be read
 SETTLES = "settles"
 

@@ -23,7 +23,7 @@ from mediation.workspace import Workspace
 from tests.kills import fork, result_of, told
 
 PROCESSES = 16
-PATIENCE_S = 50
+PATIENCE_S = 400
 
 
 def ingest(folder: Path, gate: int, seed: int) -> str:

@@ -127,6 +127,32 @@ def test_the_log_tells_every_durable_step(steps):
     assert {("sync", "run.json"), ("write", "run.json"), ("make", "rated"), ("create", "00000002.zst")} <= told
 
 
+def unsynced_at_the_commit(steps: list[tuple[int, str, str]]) -> set[str]:
+    """What of a run a power failure could still take when its commit begins: files, and folders for their names."""
+    unsynced: set[str] = set()
+    for _, call, path in steps:
+        if call == "write" and path.endswith("-wal"):
+            break
+        if call in ("create", "make"):
+            unsynced.add(str(Path(path).parent))
+        if call in ("create", "make", "write"):
+            unsynced.add(path)
+        if call in ("sync", "remove"):
+            unsynced.discard(path)
+    return {path for path in unsynced if "/staging" in path}
+
+
+def test_all_of_a_run_is_on_disk_when_it_is_committed(steps):
+    """The simulated disk shows that this matters; here it is seen of what really writes."""
+    assert unsynced_at_the_commit(steps) == set()
+    commit = next(number for number, call, path in steps if call == "write" and path.endswith("-wal"))
+    synced = {path for number, call, path in steps if call == "sync" and number < commit and "/staging" in path}
+    assert len(synced) > 15
+    for left_out in synced:
+        without = [step for step in steps if step[1:] != ("sync", left_out)]
+        assert unsynced_at_the_commit(without) == {left_out}
+
+
 def test_what_was_met_leaves_what_should_be(meet, steps):
     points = chosen(steps)
     faults = meet(points, SETTLES)["faults"]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mediation.decode.bytestream import ByteStream
-from mediation.errors import SourceRefused
+from mediation.errors import SourceRefused, TemporaryError
 from mediation.pipeline.disk import Disk
 from mediation.pipeline.sources import Listed
 from mediation.workspace.catalogue import Catalogue
@@ -85,5 +85,8 @@ def take_in(
             kept = None
         else:
             source_id += 1
-        taken.append(Taken(listed, disk.hash(listed.path), content_hash, kept, known_from))
+        file_hash = disk.hash(listed.path)
+        if content_hash is not None and not file_hash:
+            raise TemporaryError(f"{listed.name}: could be read once, and not again; nothing was committed")
+        taken.append(Taken(listed, file_hash, content_hash, kept, known_from))
     return taken
