@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 DECLARED := pyproject.toml setup.py
 SOURCES := $(shell find mediation -name '*.pyx' -o -name '*.pxd' -o -name '*.hpp')
 
-.PHONY: demo test lint format bench build fuzz sanitize tsan coverage differential clean
+.PHONY: demo test lint format bench build faults fuzz sanitize tsan coverage differential clean
 .NOTPARALLEL:
 
 demo: $(VENV)/.installed $(VENV)/.compiled
@@ -30,6 +30,15 @@ bench: $(VENV)/.installed-test $(VENV)/.compiled
 
 build: $(VENV)/.installed-test
 	$(BIN)/python -m build
+
+# The durable workspace: every fault that the tests choose from, FAULT_HISTORIES random histories, FAULT_ROUNDS races.
+FAULT_HISTORIES ?= 1000000
+FAULT_ROUNDS ?= 50
+
+faults: $(VENV)/.installed-test $(VENV)/.compiled
+	FAULT_HISTORIES=$(FAULT_HISTORIES) FAULT_ROUNDS=$(FAULT_ROUNDS) FAULT_POINTS=all $(BIN)/python -m pytest \
+	    tests/test_workspace_faults.py tests/test_workspace_races.py tests/test_workspace_kills.py \
+	    tests/test_workspace_damage.py
 
 # Each target for FUZZ_SECONDS or ten million inputs; what is new is kept in build/fuzz/found, what breaks in build/fuzz.
 # Needs Debian's clang-14 libclang-rt-14-dev, or another clang with its run-time library: make fuzz CLANG=clang++

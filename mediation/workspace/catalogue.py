@@ -10,12 +10,16 @@ Conventions
 
 from __future__ import annotations
 
+import functools
 import json
+import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import blake3
 
 from mediation.errors import InvariantError, TemporaryError
 
@@ -23,7 +27,7 @@ NAME = "catalogue.sqlite"
 APPLICATION_ID = 0x4D444941
 VERSION = 1
 TABLES = """
-CREATE TABLE setting (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
+CREATE TABLE setting (name TEXT PRIMARY KEY, value BLOB NOT NULL, hash TEXT NOT NULL) STRICT;
 CREATE TABLE run (
     ordinal INTEGER PRIMARY KEY, run_id TEXT NOT NULL UNIQUE, parent TEXT NOT NULL, kind TEXT NOT NULL,
     version TEXT NOT NULL, rulebook_hash TEXT NOT NULL, reference_hash TEXT NOT NULL, arguments TEXT NOT NULL,
@@ -48,9 +52,13 @@ CREATE TABLE settled (
     run INTEGER NOT NULL REFERENCES run, code TEXT NOT NULL, by_run INTEGER NOT NULL REFERENCES run,
     PRIMARY KEY (run, code)
 ) STRICT;
+CREATE INDEX settled_by ON settled (by_run);
 CREATE TABLE merged (run INTEGER PRIMARY KEY REFERENCES run, by_run INTEGER NOT NULL REFERENCES run) STRICT;
+CREATE INDEX merged_by ON merged (by_run);
 CREATE TABLE move (source TEXT PRIMARY KEY, target TEXT NOT NULL, file_hash TEXT NOT NULL) STRICT;
 """
+DAMAGE = sqlite3.DatabaseError, UnicodeDecodeError  # the latter in place of a message that quotes what is damaged
+DECLARED = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name"
 
 
 NOT_SETTLED = "NOT EXISTS (SELECT 1 FROM settled WHERE settled.run = suspended.run AND settled.code = suspended.code)"
@@ -147,7 +155,7 @@ class Catalogue:
         with catalogue._transaction():
             for statement in TABLES.strip().split(";\n"):
                 connection.execute(statement)
-            connection.executemany("INSERT INTO setting VALUES (?, ?)", settings.items())
+            catalogue._set(settings)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {VERSION}")
         return catalogue
@@ -159,9 +167,12 @@ class Catalogue:
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=30
         )
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
+        try:
+            for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+                connection.execute(f"PRAGMA {pragma}")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     @classmethod
@@ -177,16 +188,24 @@ class Catalogue:
         """
         try:
             connection = cls.connect(path)
-            found = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
         except sqlite3.OperationalError as error:
             raise TemporaryError(f"{path}: cannot be opened: {error}") from error
-        except sqlite3.DatabaseError as error:
+        except DAMAGE as error:
             raise InvariantError(f"{path}: cannot be read as a catalogue: {error}") from error
+        catalogue = cls(connection)
+        try:
+            catalogue._refuse_foreign(path)
+        except BaseException:
+            catalogue.close()
+            raise
+        return catalogue
+
+    def _refuse_foreign(self, path: Path) -> None:
+        found = [self._rows(f"PRAGMA {name}")[0][0] for name in ("application_id", "user_version")]
         if found[0] != APPLICATION_ID:
             raise InvariantError(f"{path}: not a catalogue of this program")
-        if found[1] > VERSION:
-            raise InvariantError(f"{path}: version {found[1]}, and this program knows {VERSION}: use a newer one")
-        return cls(connection)
+        if found[1] != VERSION:
+            raise InvariantError(f"{path}: version {found[1]}, and this program knows {VERSION}: use another one")
 
     def close(self) -> None:
         """Close the file."""
@@ -196,7 +215,24 @@ class Catalogue:
 
     def setting(self, name: str) -> bytes:
         """A setting that was made with the workspace."""
-        return self._rows("SELECT value FROM setting WHERE name = ?", name)[0][0]
+        rows = self._rows("SELECT value, hash FROM setting WHERE name = ?", name)
+        if not rows or rows[0][1] != _hash_of(name, rows[0][0]):
+            raise InvariantError(f"the catalogue is damaged: its setting {name} is not what was written")
+        return rows[0][0]
+
+    def faults(self) -> list[str]:
+        """What is wrong with the file itself: its pages, its indexes, what it declares, its settings."""
+        found = [row[0] for row in self._rows("PRAGMA integrity_check") if row[0] != "ok"]
+        if not found and self._rows(DECLARED) != _declared():
+            found = ["its tables are not those of this version"]
+        if not found:
+            settings = self._rows("SELECT name, value, hash FROM setting")
+            found = [
+                f"its setting {name} is not what was written"
+                for name, *told in settings
+                if told[1] != _hash_of(name, told[0])
+            ]
+        return [f"the catalogue: {fault}" for fault in found]
 
     def runs(self) -> list[Run]:
         """Every run, in order."""
@@ -219,7 +255,7 @@ class Catalogue:
         """The files of a run, or of all."""
         where, values = ("", ()) if run is None else ("WHERE run = ?", (run,))
         rows = self._rows(f"SELECT * FROM source {where} ORDER BY source_id", *values)
-        return [SourceRow(*row[:-1], json.loads(row[-1])) for row in rows]
+        return [SourceRow(*row[:-1], _object(row[-1])) for row in rows]
 
     def artifacts(self, run: int | None = None, path: str = "%") -> list[Artifact]:
         """Files of a run, or of all, whose path is like `path`."""
@@ -227,9 +263,17 @@ class Catalogue:
         rows = self._rows(f"SELECT * FROM artifact WHERE {where} path LIKE ? ORDER BY run, path", *values, path)
         return [Artifact(*row) for row in rows]
 
+    def settled_by(self, run: int) -> list[Settled]:
+        """What a run has rated again or written off."""
+        return [Settled(*row) for row in self._rows("SELECT * FROM settled WHERE by_run = ? ORDER BY run, code", run)]
+
     def merged(self) -> list[Merged]:
         """Runs whose history stands in a later one's segment too."""
         return [Merged(*row) for row in self._rows("SELECT * FROM merged ORDER BY run")]
+
+    def merged_by(self, run: int) -> list[Merged]:
+        """Of these, those in this run's segment."""
+        return [Merged(*row) for row in self._rows("SELECT * FROM merged WHERE by_run = ? ORDER BY run", run)]
 
     def run_count(self) -> int:
         """How many runs there are."""
@@ -259,6 +303,10 @@ class Catalogue:
         return self._rows(
             f"SELECT code, sum(items), min(run) FROM suspended WHERE {NOT_SETTLED} GROUP BY code ORDER BY code"
         )
+
+    def suspended(self, run: int) -> list[tuple[int, str, int]]:
+        """What a run has suspended: run, code, items."""
+        return self._rows("SELECT run, code, items FROM suspended WHERE run = ? ORDER BY code", run)
 
     def suspended_codes(self) -> set[str]:
         """Every code that anything was ever suspended by."""
@@ -328,15 +376,15 @@ class Catalogue:
         """Write something, so that what was reported as failed cannot come back.
 
         When the log's sync fails, a transaction is undone in memory only: its frames stand in the log, and whoever
-        reads that anew takes them for committed. The next transaction's are written over them.
+        reads that anew takes them for committed. The next transaction's are written over them, if it changes anything.
         """
         with self._transaction():
-            self._connection.execute("UPDATE setting SET value = value")
+            self._set({"settled": secrets.token_bytes(16)})
 
     def set(self, settings: dict[str, bytes]) -> None:
         """Change settings."""
         with self._transaction():
-            self._connection.executemany("INSERT OR REPLACE INTO setting VALUES (?, ?)", settings.items())
+            self._set(settings)
 
     # ---------------------------------------------------------------------------------------- internals
 
@@ -345,8 +393,12 @@ class Catalogue:
             return self._connection.execute(sql, values).fetchall()
         except sqlite3.OperationalError as error:
             raise TemporaryError(f"the catalogue cannot be read: {error}") from error
-        except sqlite3.DatabaseError as error:
+        except DAMAGE as error:
             raise InvariantError(f"the catalogue is damaged: {error}") from error
+
+    def _set(self, settings: dict[str, bytes]) -> None:
+        rows = [(name, value, _hash_of(name, value)) for name, value in settings.items()]
+        self._connection.executemany("INSERT OR REPLACE INTO setting VALUES (?, ?, ?)", rows)
 
     def _insert(self, table: str, rows: Sequence) -> None:
         if rows:
@@ -367,7 +419,7 @@ class Catalogue:
             raise TemporaryError(f"the catalogue cannot be written: {error}; try again") from error
         except sqlite3.IntegrityError:
             raise
-        except sqlite3.DatabaseError as error:
+        except DAMAGE as error:
             raise InvariantError(f"the catalogue is damaged: {error}") from error
 
 
@@ -377,4 +429,23 @@ def _marks(row: Any) -> str:
 
 def _run(row: tuple) -> Run:
     run = Run(*row)
-    return run._replace(arguments=json.loads(row[7]), totals=json.loads(row[8]), sums=json.loads(row[12]))
+    return run._replace(arguments=_object(row[7]), totals=_object(row[8]), sums=_object(row[12]))
+
+
+def _object(text: str) -> dict:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise InvariantError(f"the catalogue is damaged: {error}") from error
+
+
+def _hash_of(name: str, value: bytes) -> str:
+    """Of a setting: nothing else in the catalogue would tell that one was changed."""
+    return blake3.blake3(name.encode() + b"\0" + value).hexdigest()
+
+
+@functools.cache
+def _declared() -> list[tuple]:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    Catalogue.create(connection, {})
+    return connection.execute(DECLARED).fetchall()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mediation.decode.bytestream import ByteStream
-from mediation.errors import SourceRefused
+from mediation.errors import SourceRefused, TemporaryError
 from mediation.pipeline.disk import Disk
 from mediation.pipeline.sources import Listed
 from mediation.workspace.catalogue import Catalogue
@@ -94,5 +94,7 @@ def take_in(
             kept = None
         else:
             source_id += 1
+        if content_hash is not None and not hash_on_disk:
+            raise TemporaryError(f"{listed.name}: could be read once, and not again; nothing was committed")
         taken.append(Taken(listed, hash_on_disk, content_hash, kept, known_from))
     return taken

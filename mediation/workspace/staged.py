@@ -130,7 +130,7 @@ class Staged:
         made_by = result["version"], book.hash, book.reference_hash
         run_id = run_identity(parent, kind, *made_by, arguments)
         totals = {name: result[name] for name in OF_RUN}
-        folder = f"{self.ordinal:08d}-{run_id[:16]}"
+        folder = folder_name(self.ordinal, run_id)
         sums = added({} if last is None else last.sums, totals)
         run = Run(self.ordinal, run_id, parent, kind, *made_by, arguments, totals, link, folder, self.attempt, sums)
         run = run._replace(chain=chain(run, sources or [], artifacts))
@@ -146,6 +146,11 @@ def added(sums: dict, totals: dict) -> dict:
 def run_identity(parent: str, kind: str, version: str, rulebook: str, reference: str, arguments: dict) -> str:
     """The id of a run: a hash of all that it depends on."""
     return blake3.blake3(json.dumps([parent, kind, version, rulebook, reference, arguments]).encode()).hexdigest()
+
+
+def folder_name(ordinal: int, run_id: str) -> str:
+    """Of a run, in `runs/`."""
+    return f"{ordinal:08d}-{run_id[:16]}"
 
 
 def chain(run: Run, sources: list[SourceRow], artifacts: list[Artifact]) -> str:

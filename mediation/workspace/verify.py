@@ -34,27 +34,51 @@ COUNTED = {  # where the certificate counts the rows of a table
 
 def verify(place: Place) -> list[str]:
     """Every fault of a workspace; none where all is well."""
-    faults: list[str] = []
+    faults = place.catalogue.faults()
+    if faults:
+        return faults  # what follows reads it
     runs = place.catalogue.runs()
     parent, link = staged.NO_PARENT, staged.NO_PARENT
     sums: dict = {}
     for number, run in enumerate(runs, 1):
         sources, artifacts = place.catalogue.sources(run.ordinal), place.catalogue.artifacts(run.ordinal)
-        what = f"run {run.ordinal}"
-        if run.ordinal != number:
-            faults.append(f"{what}: run {number} is missing before it")
+        found = [] if run.ordinal == number else [f"run {number} is missing before it"]
         if run.parent != parent:
-            faults.append(f"{what}: its parent is not the run before")
+            found.append("its parent is not the run before")
         named = run.parent, run.kind, run.version, run.rulebook_hash, run.reference_hash, run.arguments
         if staged.run_identity(*named) != run.run_id:
-            faults.append(f"{what}: its id is not the hash of what it depends on")
+            found.append("its id is not the hash of what it depends on")
+        if run.folder != staged.folder_name(run.ordinal, run.run_id):
+            found.append("its folder's name does not follow from its id")
         if staged.chain(run._replace(chain=link), sources, artifacts) != run.chain:
-            faults.append(f"{what}: its certificate's link does not follow from the one before and from what it holds")
+            found.append("its certificate's link does not follow from the one before and from what it holds")
         if (sums := staged.added(sums, run.totals)) != run.sums:
-            faults.append(f"{what}: the totals of all runs up to it are not the sum of theirs")
-        faults += [f"{what}: {fault}" for fault in _run_faults(place, run, sources, artifacts)]
+            found.append("the totals of all runs up to it are not the sum of theirs")
+        found += _noted_faults(place, run)
+        found = found or _run_faults(place, run, sources, artifacts)  # which believes what is told of it
+        faults += [f"run {run.ordinal}: {fault}" for fault in found]
         parent, link = run.run_id, run.chain
     return faults + _unknown_folders(place, runs) + _history_faults(place)
+
+
+def _noted_faults(place: Place, run: Run) -> list[str]:
+    """Of what the catalogue notes beside the run, so that it can be asked for."""
+    catalogue, arguments = place.catalogue, run.arguments
+    noted = {
+        "suspended": (
+            {code: items for _, code, items in catalogue.suspended(run.ordinal)},
+            run.totals["exceptions"]["suspended"],
+        ),
+        "settled": (
+            [[each.run, each.code] for each in catalogue.settled_by(run.ordinal)],
+            sorted(arguments.get("settled", [])),
+        ),
+        "merged": (
+            [each.run for each in catalogue.merged_by(run.ordinal)],
+            sorted(arguments.get("merged", [])),
+        ),
+    }
+    return [f"what is noted as {name} is not what it has {name}" for name, (told, did) in noted.items() if told != did]
 
 
 def _run_faults(place: Place, run: Run, sources: list[SourceRow], artifacts: list[Artifact]) -> list[str]:

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mediation.errors import InvariantError, OutputError, TemporaryError
+from mediation.errors import InvariantError, OutputError, RulebookError, TemporaryError
 from mediation.pipeline.disk import Disk
 from mediation.rulebook import Rulebook, load_rulebook
 from mediation.workspace import history, ingest, protocol, replay, suspense
@@ -119,7 +119,13 @@ class Workspace:
     # ---------------------------------------------------------------------------------------- rule books
 
     def rulebook(self, rulebook_hash: str | None = None, reference_hash: str | None = None) -> Rulebook:
-        """The rule book that the next run is made by, or one that an earlier run was made by."""
+        """The rule book that the next run is made by, or one that an earlier run was made by.
+
+        Raises
+        ------
+        InvariantError
+            The workspace's copy is not what was copied.
+        """
         if rulebook_hash is None or reference_hash is None:
             settings = (self.place.catalogue.setting(name).decode() for name in ("rulebook", "reference"))
             rulebook_hash, reference_hash = settings
@@ -127,6 +133,8 @@ class Workspace:
             reference = self.root / REFERENCES / reference_hash
             pinned = reference_hash and self.place.disk.exists(reference)
             book = load_rulebook(self.root / RULEBOOKS / rulebook_hash, reference if pinned else None)
+            if book.hash != rulebook_hash or (pinned and book.reference_hash != reference_hash):
+                raise InvariantError(f"{self.root}: the rule book or its reference data are not what was copied")
             self._books = {(rulebook_hash, reference_hash): book}  # the last one only: they are large
         return self._books[rulebook_hash, reference_hash]
 
@@ -261,7 +269,12 @@ class Workspace:
 
     def verify(self) -> list[str]:
         """Recompute every hash, total and equation from the files; every fault, none where all is well."""
-        return checked.verify(self.place)
+        faults = checked.verify(self.place)
+        try:
+            self.rulebook()
+        except (InvariantError, RulebookError) as error:
+            faults.append(str(error))
+        return faults
 
 
 def _pinned(disk: Disk, root: Path, rulebook: Any, reference: Any) -> dict[str, bytes]:
@@ -276,6 +289,7 @@ def _pinned(disk: Disk, root: Path, rulebook: Any, reference: Any) -> dict[str, 
 
 def _copy_once(disk: Disk, source: Path, target: Path) -> None:
     if disk.exists(target):
+        disk.sync_folder(target.parent)  # whoever has made it may have died before that
         return
     half_made = target.with_name(f".{secrets.token_hex(8)}")
     disk.make_folder(half_made)
