@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,8 @@ def content(workspace: Workspace) -> Any:
     """All that a workspace tells, and all that the next run depends on."""
     catalogue, book = workspace.place.catalogue, workspace.rulebook()
     committed = catalogue.runs(), catalogue.sources(), catalogue.artifacts(), catalogue.moves()
-    return committed, catalogue.setting("secret"), book.hash, book.reference_hash, workspace.status()
+    known = [catalogue.run_of_content(source.content_hash) for source in committed[1]]  # by an index
+    return committed, known, catalogue.setting("secret"), book.hash, book.reference_hash, workspace.status()
 
 
 def accepted(folder: Path) -> Any:
@@ -85,6 +87,19 @@ def test_what_a_run_has_written_is_covered_to_the_last_byte(workspace):
             path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
             assert accepted(workspace) is None, path
             path.write_bytes(whole)
+
+
+def test_a_content_that_is_changed_anywhere_is_seen(workspace):
+    """In its row, and in the index by which a file that comes again is found."""
+    path = workspace / NAME
+    whole = path.read_bytes()
+    with Workspace(workspace) as opened:
+        contents = [source.content_hash.encode() for source in opened.place.catalogue.sources()]
+    for found in (found for each in contents for found in re.finditer(each, whole)):
+        path.write_bytes(whole[: found.start()] + bytes([whole[found.start()] ^ 1]) + whole[found.start() + 1 :])
+        assert accepted(workspace) is None, found.start()
+    path.write_bytes(whole)
+    assert all(whole.count(each) > 1 for each in contents)
 
 
 @pytest.mark.parametrize("name", ["secret", "rulebook", "reference"])
