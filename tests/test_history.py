@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 
 import numpy as np
 import pyarrow as pa
@@ -307,23 +308,26 @@ def test_files_cut_or_written_elsewhere_are_damage():
 
 
 def test_parts_in_another_place_are_damage():
-    """Two segments of equal shape: every part of the one closes there and not in the other."""
-    records = [(number << 56, number, number, 9) for number in range(200)]
+    """Two segments of equal shape: every part of the one closes there, and neither in the other nor elsewhere."""
+    records = [(number << 56, number, number, day) for day in (8, 9) for number in range(256)]
     more = [(low, high + 1, *rest) for low, high, *rest in records]
     mine, other = (file_of(prints_batch(each)).data for each in (records, more))
     assert len(mine) == len(other)
     index = Segment(Bytes(mine), SECRET).index
-    assert index.buckets(0) == 3
-    spans = [index.bucket_span(0, number, number + 1) for number in range(3)]
-    for offset, length in [*spans, *index.filter_spans]:
-        mixed = mine[:offset] + other[offset : offset + length] + mine[offset + length :]
-        with pytest.raises(DamagedState):
-            Segment(Bytes(mixed), SECRET).verify()
-    (first, length), (second, other_length) = spans[:2]
-    if length == other_length:
-        swapped = mine[:first] + mine[second : second + length] + mine[first : first + length] + mine[second + length :]
-        with pytest.raises(DamagedState):
-            Segment(Bytes(swapped), SECRET).verify()
+    buckets = [index.bucket_span(day, number, number + 1) for day in (0, 1) for number in range(index.buckets(day))]
+    assert [length for _, length in buckets] == [64 * 20 + 8] * 8
+    pairs = [itertools.pairwise(spans) for spans in (buckets, index.filter_spans, index.begins_spans)]
+    for (offset, length), (elsewhere, _) in itertools.chain(*pairs):
+        for source, place in ((other, offset), (mine, elsewhere)):
+            mixed = mine[:offset] + source[place : place + length] + mine[offset + length :]
+            if mixed != mine:
+                with pytest.raises(DamagedState):
+                    Segment(Bytes(mixed), SECRET).verify()
+    swapped = mine[: buckets[0][0]] + b"".join(
+        mine[offset : offset + length] for offset, length in (buckets[4], *buckets[1:4], buckets[0], *buckets[5:])
+    )
+    with pytest.raises(DamagedState):
+        Segment(Bytes(swapped + mine[len(swapped) :]), SECRET).verify()
 
 
 def test_disk_and_memory_a_record_are_within_the_contract():

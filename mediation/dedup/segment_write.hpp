@@ -15,10 +15,12 @@
 #include "dedup/partition_day.hpp"
 #include "dedup/segment.hpp"
 #include "native/column.hpp"
+#include "native/cpu.hpp"
 
 namespace mediation {
 
 inline constexpr uint64_t kMostEntries = UINT32_MAX;
+inline constexpr uint32_t kOrderAhead = 32;  // entries fetched before they are read; the order is that much longer
 
 // Contract: no fingerprint comes twice; at most kMostEntries.
 struct EntryColumns {
@@ -36,6 +38,10 @@ inline bool before(const Fingerprint& a, const Fingerprint& b) {
 
 inline void count_days(const EntryColumns& entries, uint32_t* counts) {
     for (uint32_t i = 0; i < entries.count; ++i) ++counts[day_code(entries.days, i)];
+}
+
+MEDIATION_PREFETCHES void prefetch_key(const EntryColumns& entries, const uint32_t* order) {
+    __builtin_prefetch(&entries.fingerprints[order[kOrderAhead]]);
 }
 
 // A partition's slots: the first of all, and their number.
@@ -65,6 +71,7 @@ inline void sort_slots(const EntryColumns& entries, const uint32_t* ends, uint64
     const auto by_key = [keys](uint32_t a, uint32_t b) { return before(keys[a], keys[b]); };
     uint32_t begin = 0;
     for (uint64_t s = 0; s < slot_count; ++s) {
+        for (uint32_t i = begin; i < ends[s]; ++i) prefetch_key(entries, order + i);
         if (ends[s] - begin > 1) std::sort(order + begin, order + ends[s], by_key);
         begin = ends[s];
     }
@@ -76,7 +83,7 @@ class SortedSegment {
   public:
     // Allocates; nothing else does.
     SortedSegment(const EntryColumns& entries, const SipState& secret)
-        : entries_(entries), secret_(secret), order_(entries.count) {
+        : entries_(entries), secret_(secret), order_(size_t{entries.count} + kOrderAhead) {
         std::vector<uint32_t> counts(kDayCodes);
         std::vector<detail::Slots> slots(kDayCodes);
         detail::count_days(entries, counts.data());
@@ -126,6 +133,8 @@ class SortedSegment {
             const uint32_t* order = order_.data() + first_entry_[partition] + begins[b];
             uint8_t* checks = out + sizeof(Fingerprint) * count;
             for (uint32_t i = 0; i < count; ++i) {
+                detail::prefetch_key(entries_, order + i);
+                __builtin_prefetch(&entries_.checks[order[i + kOrderAhead]]);
                 std::memcpy(out + sizeof(Fingerprint) * i, &entries_.fingerprints[order[i]], sizeof(Fingerprint));
                 std::memcpy(checks + sizeof(int32_t) * i, &entries_.checks[order[i]], sizeof(int32_t));
             }
@@ -140,6 +149,7 @@ class SortedSegment {
         FilterBlock block{};
         uint32_t at = 0;
         for (uint64_t i = 0; i < place.entries; ++i) {
+            detail::prefetch_key(entries_, order + i);
             const Fingerprint& key = entries_.fingerprints[order[i]];
             const uint32_t next = share_of(key.low, place.blocks);
             if (next != at) {
