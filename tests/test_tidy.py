@@ -358,7 +358,8 @@ def test_setup_is_small():
 
 
 @pytest.mark.parametrize(
-    "target", ["demo", "test", "lint", "bench", "build", "fuzz", "sanitize", "tsan", "coverage", "differential"]
+    "target",
+    ["demo", "test", "lint", "bench", "build", "fuzz", "sanitize", "tsan", "coverage", "differential", "soak"],
 )
 def test_readme_and_makefile_name_the_same_commands(target):
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
