@@ -41,6 +41,8 @@ from tests.soak_arrivals import CONFLICTING, HELD, OF_FILES, OF_RECORDS, Plan, m
 
 FIRST_GUESS = 100  # steps of an ingest, and
 FIRST_SECONDS = 0.5  # what it takes, before one has told
+PUBLISHING_STEPS = {True: 24, False: 6}  # by inbox there are also files to move
+TIMED, STEP, PUBLISHING = KINDS = ("after a time", "at a durable step", "while publishing")
 REPLAYED = 3
 PATIENCE = 50  # attempts in a row that were to be killed and came to their end
 
@@ -54,13 +56,15 @@ class Mortal(Disk):
     ----------
     last : int
         Number of the step; 0: never.
+    publishing : bool
+        Count from the first rename on: that is when a run has been committed.
     """
 
-    def __init__(self, last: int):
-        self.last, self.steps = last, 0
+    def __init__(self, last: int, publishing: bool):
+        self.last, self.steps, self._counts = last, 0, not publishing
 
     def _step(self) -> None:
-        self.steps += 1
+        self.steps += self._counts
         if self.steps == self.last:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -81,6 +85,7 @@ class Mortal(Disk):
         self._around(super().make_folder, path)
 
     def rename(self, source: Path, target: Path) -> None:
+        self._counts = True
         self._around(super().rename, source, target)
 
     def sync_folder(self, path: Path) -> None:
@@ -147,15 +152,12 @@ def _live(told: int, act: Callable, arguments: tuple) -> None:
         os._exit(status)
 
 
-def ingest(root: Path, box: Path, by_inbox: bool, last_step: int) -> dict[str, int]:
-    """Give a workspace the files of a box."""
-    disk = Mortal(last_step)
+def ingest(root: Path, box: Path, by_inbox: bool, *last_step: Any) -> dict[str, int]:
+    """Give a workspace the files of a box; how many steps that took, and how many runs were made."""
+    disk = Mortal(*last_step)
     with md.Workspace(root, disk) as workspace:
-        if by_inbox:
-            workspace.ingest_inbox(box)
-        else:
-            workspace.ingest(sorted(box.iterdir()))
-    return {"steps": disk.steps}
+        report = workspace.ingest_inbox(box) if by_inbox else workspace.ingest(sorted(box.iterdir()))
+    return {"steps": disk.steps, "runs": int(report is not None and report.run is not None)}
 
 
 # ------------------------------------------------------------------------------------------- the simulation
@@ -177,7 +179,9 @@ class Soak:
         self.chance = random.Random(plan.seed)
         self.truth: Sum = Counter()
         self.kills: Sum = Counter()
-        self.steps, self.seconds = FIRST_GUESS, FIRST_SECONDS  # of the last ingest that came to its end
+        # Of the last ingest that came to its end: its steps, by whether it was by inbox, and how long it took.
+        self.steps, self.seconds = {True: FIRST_GUESS, False: FIRST_GUESS}, FIRST_SECONDS
+        self.committed_before = 0  # ingests that were killed when their run was committed already
         self.ingest_s, self.peak_bytes = 0.0, 0
 
     def live(self) -> dict[str, Any]:
@@ -215,21 +219,27 @@ class Soak:
 
     def _attempt(self, box: Path, by_inbox: bool) -> bool:
         """One ingest that is to be killed; whether it was."""
-        if self.chance.random() < 0.5:
-            kind, child = "after a time", Child(ingest, self.root, box, by_inbox, 0)
+        kind = self.chance.choice(KINDS)
+        if kind == TIMED:
+            child = self._child(box, by_inbox)
             time.sleep(self.chance.random() * self.seconds)
             child.kill()
         else:
-            among = self.steps if self.chance.random() < 0.5 else self.steps // 4  # the last ones commit and publish
-            step = self.steps - self.chance.randrange(among)
-            kind, child = "at a durable step", Child(ingest, self.root, box, by_inbox, step)
+            steps = self.steps[by_inbox] if kind == STEP else PUBLISHING_STEPS[by_inbox]
+            child = self._child(box, by_inbox, 1 + self.chance.randrange(steps), kind == PUBLISHING)
         killed = child.wait().told is None
         self.kills[kind] += killed
         return killed
 
+    def _child(self, box: Path, by_inbox: bool, last_step: int = 0, publishing: bool = False) -> Child:
+        return Child(ingest, self.root, box, by_inbox, last_step, publishing)
+
     def _finish(self, box: Path, by_inbox: bool) -> None:
-        ended = Child(ingest, self.root, box, by_inbox, 0).wait()
-        self.steps, self.seconds = ended.told["steps"], ended.seconds
+        ended = self._child(box, by_inbox).wait()
+        if ended.told["runs"]:
+            self.steps[by_inbox], self.seconds = ended.told["steps"], ended.seconds
+        else:
+            self.committed_before += 1
         self.ingest_s += ended.seconds
         self.peak_bytes = max(self.peak_bytes, ended.peak_bytes)
 
@@ -307,6 +317,7 @@ def table(soak: Soak, outcome: dict[str, Any]) -> str:
         "files accepted": f"{outcome['files']:,}",
         "records in accepted files": f"{outcome['records_in']:,}",
         "SIGKILLs": f"{kills.total()}: " + ", ".join(f"{count} {kind}" for kind, count in sorted(kills.items())),
+        "of the ingests killed, were committed": f"{soak.committed_before}",
         **{f"{kind}, records": f"{truth[kind]:,}" for kind in (*OF_FILES, *OF_RECORDS, HELD)},
         "rejected": f"{outcome['rejected']:,}",
         "lost": f"{outcome['lost']:,}",
@@ -314,7 +325,10 @@ def table(soak: Soak, outcome: dict[str, Any]) -> str:
         "retail, wholesale": ", ".join(f"{outcome[f'{side}_micro'] / 1e6:,.6f}" for side in ("retail", "wholesale")),
         "faults that `verify` found": str(len(outcome["faults"])),
         "seconds in all; of checking": f"{outcome['seconds']:,.0f}; {outcome['seconds of checking']:,.0f}",
-        "seconds of undisturbed ingests": f"{soak.ingest_s:,.0f}",
+        "seconds of ingests that came to their end": f"{soak.ingest_s:,.0f}",
+        "records a second, in these, in all": ", ".join(
+            f"{plan.records / each:,.0f}" for each in (soak.ingest_s, outcome["seconds"])
+        ),
         "peak memory of an ingest": f"{soak.peak_bytes / 1e9:.2f} GB",
         "workspace": f"{outcome['workspace bytes'] / 1e9:.2f} GB",
     }
