@@ -4,7 +4,7 @@
 
 Conventions
 -----------
-- Every ingest is a process. One that is killed (at a durable step of its disk, or after some time) is followed by
+- Every ingest is a process. One that is killed (after some time, or before or after a step of its disk) is followed by
   another that is given the same files, until one comes to its end.
 - Lost and double are told record by record, by the ids of what is charged; then totals and certificates are compared
   with `soak_arrivals`' truth, and everything is verified.
@@ -45,8 +45,8 @@ PUBLISHING_STEPS = {True: 24, False: 6}  # by inbox there are also files to move
 TIMED, STEP, PUBLISHING = KINDS = ("after a time", "at a durable step", "while publishing")
 REPLAYED = 3
 PATIENCE = 50  # attempts in a row that were to be killed and came to their end
-
-Sum = Counter[str]
+EXACT = ("records_in", "rated", "rejected", "suspended", "duplicates", "conflicts", "retail_micro", "wholesale_micro")
+LEAST_RECORDS = 100  # an ingest; with fewer some of its files would be empty
 
 
 class Mortal(Disk):
@@ -110,7 +110,7 @@ class Child:
     """A process that does one thing and tells what came of it. Forked, so that nothing is imported again."""
 
     def __init__(self, act: Callable, *arguments: Any):
-        self._began = time.perf_counter()
+        self._began, self._over = time.perf_counter(), False
         self._answer, told = os.pipe()
         self._pid = os.fork()
         if self._pid == 0:
@@ -120,6 +120,12 @@ class Child:
     def kill(self) -> None:
         """End it, if it has not ended yet."""
         os.kill(self._pid, signal.SIGKILL)
+
+    def end(self) -> None:
+        """End it, if nobody has waited for it."""
+        if not self._over:
+            self.kill()
+            self.wait()
 
     def wait(self) -> Ended:
         """Wait for its end.
@@ -132,6 +138,7 @@ class Child:
         with os.fdopen(self._answer, "rb") as answer:
             text = answer.read()
         _, status, usage = os.wait4(self._pid, 0)
+        self._over = True
         killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
         told = None if killed else json.loads(text or b'{"failed": "without a word"}')
         if not killed and status:
@@ -177,8 +184,8 @@ class Soak:
         self.plan, self.wanted = plan, kills
         self.root = plan.folder / "workspace"
         self.chance = random.Random(plan.seed)
-        self.truth: Sum = Counter()
-        self.kills: Sum = Counter()
+        self.truth: Counter[str] = Counter()
+        self.kills: Counter[str] = Counter()
         # Of the last ingest that came to its end: its steps, by whether it was by inbox, and how long it took.
         self.steps, self.seconds = {True: FIRST_GUESS, False: FIRST_GUESS}, FIRST_SECONDS
         self.committed_before = 0  # ingests that were killed when their run was committed already
@@ -195,9 +202,8 @@ class Soak:
                 if number < self.plan.ingests:
                     coming = Child(make, self.plan, number + 1)
                 self._arrive(number)
-        except BaseException:
-            coming.kill()
-            raise
+        finally:
+            coming.end()
         checking = Child(found, self.plan, self.root, self.truth["rejected"]).wait()
         seconds = {"seconds": time.perf_counter() - began, "seconds of checking": checking.seconds}
         return {**checking.told, **seconds}
@@ -273,9 +279,6 @@ def found(plan: Plan, root: Path, malformed: int) -> dict[str, Any]:
     }
 
 
-EXACT = ("records_in", "rated", "rejected", "suspended", "duplicates", "conflicts", "retail_micro", "wholesale_micro")
-
-
 def charged(records: int, rated: pyarrow.dataset.Dataset) -> tuple[np.ndarray, int]:
     """How often each record was charged, and how many rows have an id that no original has."""
     times, foreign = np.zeros(records, np.uint8), 0
@@ -344,6 +347,8 @@ def main() -> None:
         "--folder", help="where everything lies meanwhile: 150 bytes a record; default: a temporary one"
     )
     wanted = parser.parse_args()
+    if wanted.records < LEAST_RECORDS * wanted.days * wanted.ingests_a_day:
+        parser.error(f"at least {LEAST_RECORDS} records for every ingest")
     with tempfile.TemporaryDirectory(dir=wanted.folder) as folder:
         soak = Soak(Plan(Path(folder), wanted.records, wanted.days, wanted.ingests_a_day, wanted.seed), wanted.kills)
         outcome = soak.live()
