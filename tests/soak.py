@@ -320,13 +320,13 @@ def table(soak: Soak, outcome: dict[str, Any]) -> str:
         "files accepted": f"{outcome['files']:,}",
         "records in accepted files": f"{outcome['records_in']:,}",
         "SIGKILLs": f"{kills.total()}: " + ", ".join(f"{count} {kind}" for kind, count in sorted(kills.items())),
-        "of the ingests killed, were committed": f"{soak.committed_before}",
+        "ingests killed after their commit": f"{soak.committed_before}",
         **{f"{kind}, records": f"{truth[kind]:,}" for kind in (*OF_FILES, *OF_RECORDS, HELD)},
         "rejected": f"{outcome['rejected']:,}",
         "lost": f"{outcome['lost']:,}",
         "double": f"{outcome['double']:,}",
         "retail, wholesale": ", ".join(f"{outcome[f'{side}_micro'] / 1e6:,.6f}" for side in ("retail", "wholesale")),
-        "faults that `verify` found": str(len(outcome["faults"])),
+        "faults of `verify` and replays": str(len(outcome["faults"])),
         "seconds in all; of checking": f"{outcome['seconds']:,.0f}; {outcome['seconds of checking']:,.0f}",
         "seconds of ingests that came to their end": f"{soak.ingest_s:,.0f}",
         "records a second, in these, in all": ", ".join(
@@ -336,7 +336,8 @@ def table(soak: Soak, outcome: dict[str, Any]) -> str:
         "workspace": f"{outcome['workspace bytes'] / 1e9:.2f} GB",
     }
     width = max(map(len, rows))
-    return "\n".join(f"| {name:<{width}} | {value} |" for name, value in rows.items())
+    lines = [f"| {name:<{width}} | {value} |" for name, value in rows.items()]
+    return "\n".join([f"| {'what':<{width}} | how much |", f"|{'-' * (width + 2)}|---|", *lines])
 
 
 def main() -> None:
