@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 DECLARED := pyproject.toml setup.py
 SOURCES := $(shell find mediation -name '*.pyx' -o -name '*.pxd' -o -name '*.hpp')
 
-.PHONY: demo test lint format bench build faults fuzz sanitize tsan coverage differential clean
+.PHONY: demo test lint format bench build faults soak fuzz sanitize tsan coverage differential clean
 .NOTPARALLEL:
 
 demo: $(VENV)/.installed $(VENV)/.compiled
@@ -78,6 +78,13 @@ TWIN_RECORDS ?= 1000000
 SEED ?= 1
 differential: $(VENV)/.installed-test $(VENV)/.compiled
 	$(BIN)/python -m tests.differential --records $(RECORDS) --twin $(TWIN_RECORDS) --seed $(SEED)
+
+# A workspace in which files arrive for many days while it is killed again and again. Needs 150 bytes of room a record.
+DAYS ?= 90
+KILLS ?= 200
+soak: RECORDS := 100000000
+soak: $(VENV)/.installed-test $(VENV)/.compiled
+	$(BIN)/python -m tests.soak --records $(RECORDS) --days $(DAYS) --kills $(KILLS) --seed $(SEED)
 
 clean:
 	rm -rf build dist *.egg-info $(VENV)

@@ -361,7 +361,7 @@ def test_setup_is_small():
     "target",
     [
         *("demo", "test", "lint", "bench", "build"),
-        *("faults", "fuzz", "sanitize", "tsan", "coverage", "differential"),
+        *("faults", "soak", "fuzz", "sanitize", "tsan", "coverage", "differential"),
     ],
 )
 def test_readme_and_makefile_name_the_same_commands(target):
