@@ -153,11 +153,14 @@ class Workspace:
         Raises
         ------
         TemporaryError
-            Somebody else writes, and did not end in time.
+            Somebody else writes, and did not end in time; or the system does not let us.
         """
         import fcntl  # where there is none, a workspace can still be read
 
-        handle = os.open(self.root / LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            handle = os.open(self.root / LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError as error:
+            raise TemporaryError(f"{self.root}: cannot be locked: {error.strerror}") from error
         try:
             until = time.monotonic() + wait_s
             while True:
