@@ -162,11 +162,12 @@ def test_an_inbox_is_emptied_into_done_and_quarantine(workspace, day, tmp_path):
     inbox = tmp_path / "inbox"
     shutil.copytree(day[0] / "in", inbox)
     (inbox / ".half.txt").write_bytes(b"still being written")
+    (inbox / "link.txt").symlink_to(day[1][0])
     report = workspace.ingest_inbox(inbox)
     refused = {name for name, code in _files(workspace) if code}
     assert {path.name for path in (inbox / "quarantine").iterdir()} == refused
     assert {path.name for path in (inbox / "done").iterdir()} == {path.name for path in day[1]} - refused
-    assert [path.name for path in inbox.iterdir() if path.is_file()] == [".half.txt"]
+    assert sorted(path.name for path in inbox.iterdir() if path.is_file()) == [".half.txt", "link.txt"]
     assert report.run.ordinal == 1
     assert workspace.ingest_inbox(inbox) is None
 

@@ -210,7 +210,7 @@ class Workspace:
         Parameters
         ----------
         inbox : path-like
-            Folders and files whose names begin with a dot are left alone.
+            Folders, links, and files whose names begin with a dot are left alone.
         **options
             As of `ingest`.
 
@@ -221,7 +221,8 @@ class Workspace:
         """
         folder, wait_s = Path(inbox).absolute(), options.pop("wait_s", 0.0)
         with self.locked(wait_s):
-            paths = [each for each in sorted(folder.iterdir()) if each.is_file() and not each.name.startswith(".")]
+            there = [each for each in sorted(folder.iterdir()) if not each.name.startswith(".")]
+            paths = [each for each in there if each.is_file() and not each.is_symlink()]
             if not paths:
                 return None
             return ingest.ingest(self.place, self.rulebook(), paths, inbox=folder, **options)
