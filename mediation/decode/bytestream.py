@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
 
 import blake3
 
@@ -150,6 +151,13 @@ class ByteStream:
             if first and self.compression != "none" and compression_of(bytes(fresh[:MAGIC_BYTES])) != "none":
                 raise SourceRefused("nested_compression")
         return filled
+
+    def pieces(self, size: int) -> Iterator[memoryview]:
+        """The whole stream; each piece is there until the next is asked for."""
+        view, filled = memoryview(bytearray(size)), size
+        while filled == size:
+            filled = self.fill(view, 0, size)
+            yield view[:filled]
 
     def finish(self) -> str:
         """Make sure that the file is still what it was, and close it.

@@ -113,7 +113,6 @@ class Past(NamedTuple):
     secret: bytes = dedup.PUBLISHED_SECRET
     dated: bool = False  # whether the run's own fingerprints are to become history
     history: Any = None
-    sources: int = 0  # that have an id
 
 
 NO_PAST = Past()

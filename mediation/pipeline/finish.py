@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -100,7 +101,7 @@ class Finisher:
                 firsts = engine.first_places(job.duplicates)
                 duplicates = self.columns.duplicates_table(job.usage, job.duplicates, firsts, job.prints)
         self._count(job, rating)
-        return RunBatch(job.state.listed.source_id, rated, rejects, suspended, duplicates, usage)
+        return RunBatch(job.state.audit.source_id, rated, rejects, suspended, duplicates, usage)
 
     def _rated(self, engine: Engine, job: Job) -> rate.Rating:
         with engine.clock.measure("rate", job.fresh.num_rows):
@@ -118,14 +119,12 @@ class Finisher:
         whole_records = not item_no.any()
 
         def amount(rows: Batch | None) -> tuple[int, int, int]:
-            """Records, items and bytes of some rows; a record's bytes stand with its first item."""
             if whole_records:
                 if rows is None:
                     return len(lengths), len(lengths), int(lengths.sum())
                 return rows.num_rows, rows.num_rows, job.usage.total(rows, "byte_length")
             chosen = slice(None) if rows is None else pa.record_batch(rows)["row"].to_numpy()
-            begins = item_no[chosen] == 0
-            return int(np.count_nonzero(begins)), len(begins), int(lengths[chosen].sum(where=begins))
+            return amount_of(item_no[chosen], lengths[chosen])
 
         fresh = amount(job.fresh)
         measured = {"held_after": fresh}
@@ -149,3 +148,35 @@ class Finisher:
                 if stage in audit.stages:
                     audit.enter(stage, entered)
             audit.conflicts += counted.get("duplicates", {}).get(CONFLICT, 0)
+
+
+def amount_of(item_no: np.ndarray, byte_length: np.ndarray) -> tuple[int, int, int]:
+    """Records, items and bytes of rows; a record's bytes stand with its first item."""
+    begins = item_no == 0
+    return int(np.count_nonzero(begins)), len(begins), int(byte_length.sum(where=begins))
+
+
+class Finished:
+    """What is asked of a run at its end, whatever has given its batches."""
+
+    _finisher: Finisher
+
+    @property
+    def columns(self) -> Columns:
+        """The schemas of the tables."""
+        return self._finisher.columns
+
+    @property
+    def account_days(self) -> AccountDays:
+        """The sums by account and day, to be read once the iteration has ended."""
+        return self._finisher.account_days
+
+    @property
+    def exceptions(self) -> dict[str, Counter[str]]:
+        """How often each code stands in each table of exceptions."""
+        return self._finisher.exceptions
+
+    @cached_property
+    def settlement(self) -> pa.Table:
+        """Every settlement line (`schema.SETTLEMENT`), once the iteration has ended."""
+        return self._finisher.settlement.table()

@@ -9,9 +9,7 @@ Conventions
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
-from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,15 +20,13 @@ from mediation import schema
 from mediation.native._column import Batch
 from mediation.pipeline.audit import Audit, SourceAudit
 from mediation.pipeline.engine import Job, StageClock
-from mediation.pipeline.finish import Finisher, RunBatch
-from mediation.pipeline.tables import Columns
+from mediation.pipeline.finish import Finished, Finisher, RunBatch, amount_of
 from mediation.rulebook.conform import conform
-from mediation.settle.account_day import AccountDays
 
 RATED_AGAIN = ("rate",)
 
 
-class Recycling:
+class Recycling(Finished):
     """Suspended rows on their way through rating.
 
     Parameters
@@ -67,7 +63,7 @@ class Recycling:
             name, feed = self._names[int(source_id)]
             audit = SourceAudit(int(source_id), name, feed, stages=() if self._write_off else RATED_AGAIN)
             audits.append(audit)
-            amount = _amount(rows)
+            amount = amount_of(rows["item_no"].to_numpy(), rows["byte_length"].to_numpy())
             audit.add("recycled", amount)
             if self._write_off:
                 audit.add("written_off", amount)
@@ -78,31 +74,11 @@ class Recycling:
         self.audit.check()
 
     def _rated(self, rows: pa.Table, audit: SourceAudit) -> Iterator[RunBatch]:
-        state = SimpleNamespace(listed=SimpleNamespace(source_id=audit.source_id), audit=audit)
+        state = SimpleNamespace(audit=audit)
         for usage in conform(rows, self.book):
             everything = Batch.of(pa.record_batch({"row": np.arange(usage.num_rows, dtype=np.int32)}))
             job = Job(0, state, -1, 0, usage, None, self._rejects, 0, everything, None)  # type: ignore[arg-type]
             yield self._finisher.finish(self, job)  # type: ignore[arg-type]
-
-    @property
-    def columns(self) -> Columns:
-        """The schemas of the tables."""
-        return self._finisher.columns
-
-    @property
-    def account_days(self) -> AccountDays:
-        """The sums by account and day, to be read once the iteration has ended."""
-        return self._finisher.account_days
-
-    @property
-    def exceptions(self) -> dict[str, Counter[str]]:
-        """How often each code stands in each table of exceptions."""
-        return self._finisher.exceptions
-
-    @cached_property
-    def settlement(self) -> pa.Table:
-        """Every settlement line, once the iteration has ended."""
-        return self._finisher.settlement.table()
 
 
 def _in_order(rows: pa.Table, book: Any) -> pa.Table:
@@ -110,11 +86,5 @@ def _in_order(rows: pa.Table, book: Any) -> pa.Table:
     missing = {name: kind for name, kind in book.usage_columns.items() if name not in rows.column_names}
     for name, kind in missing.items():
         rows = rows.append_column(name, pa.nulls(len(rows), kind))
-    order = [(name, "ascending") for name in schema.PROVENANCE if name in ("source_id", "record_no", "item_no")]
+    order = [(name, "ascending") for name in ("source_id", "record_no", "item_no")]
     return rows.select(list(book.usage_columns)).sort_by(order).combine_chunks()
-
-
-def _amount(rows: pa.Table) -> tuple[int, int, int]:
-    """Records, items and bytes; a record's bytes stand with its first item."""
-    first = rows["item_no"].to_numpy() == 0
-    return int(np.count_nonzero(first)), len(first), int(rows["byte_length"].to_numpy().sum(where=first))

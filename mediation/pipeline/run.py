@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -24,11 +22,9 @@ from mediation.native import simd_level
 from mediation.pipeline.audit import STAGES, Audit
 from mediation.pipeline.digest import TableDigest
 from mediation.pipeline.engine import NO_PAST, Engine, Past
-from mediation.pipeline.finish import TABLES, Finisher, RunBatch
+from mediation.pipeline.finish import TABLES, Finished, Finisher, RunBatch
 from mediation.pipeline.sources import Listed, list_sources
-from mediation.pipeline.tables import Columns
 from mediation.rulebook.zones import tzdata_version
-from mediation.settle.account_day import AccountDays
 
 
 def peak_rss_bytes() -> int:
@@ -39,13 +35,13 @@ def peak_rss_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-class Stream:
+class Stream(Finished):
     """The batches of a run, in order: an iterator that may be used once; parameters as of `stream`.
 
     Parameters
     ----------
-    paths : iterable of path or of Listed
-        `Listed` are taken as they are, in that order.
+    listed : list of Listed
+        In source order.
     past : Past
         What the workspace knows of earlier runs.
 
@@ -57,7 +53,7 @@ class Stream:
 
     def __init__(
         self,
-        paths: Iterable,
+        listed: list[Listed],
         book: Any,
         threads: int | None = None,
         columns: Any = None,
@@ -69,9 +65,7 @@ class Stream:
             raise UsageError(f"there is no stage {through!r}; a run goes through {', '.join(STAGES)}")
         self.book = book
         self.threads = max(1, threads if threads is not None else os.cpu_count() or 1)
-        given = list(paths) if not isinstance(paths, (str, os.PathLike)) else [paths]
-        kept = bool(given) and all(isinstance(each, Listed) for each in given)
-        self.listed = given if kept else list_sources(given, book, past.sources)
+        self.listed = listed
         self._finisher = Finisher(book, columns, through, settle)
         self._engine = Engine(self.listed, book, self.threads, self._finisher.finish, through, past)
         self._results = self._engine.results()
@@ -98,21 +92,6 @@ class Stream:
         self._results.close()
 
     @property
-    def columns(self) -> Columns:
-        """The schemas of the tables."""
-        return self._finisher.columns
-
-    @property
-    def account_days(self) -> AccountDays:
-        """The sums by account and day, to be read once the iteration has ended."""
-        return self._finisher.account_days
-
-    @property
-    def exceptions(self) -> dict[str, Counter[str]]:
-        """How often each code stands in each table of exceptions."""
-        return self._finisher.exceptions
-
-    @property
     def bytes_total(self) -> int:
         """Bytes of all files, as they lie on disk."""
         return sum(entry.file_bytes for entry in self.listed)
@@ -126,11 +105,6 @@ class Stream:
     def records_done(self) -> int:
         """Records read so far."""
         return self._engine.records_done
-
-    @cached_property
-    def settlement(self) -> pa.Table:
-        """Every settlement line (`schema.SETTLEMENT`), once the iteration has ended."""
-        return self._finisher.settlement.table()
 
     @property
     def admission(self) -> Any:
@@ -173,7 +147,7 @@ def stream(
     Stream
         An iterator of `RunBatch`; its `audit` is complete at the end.
     """
-    return Stream(paths, book, threads, columns, through, settle)
+    return Stream(list_sources(paths, book), book, threads, columns, through, settle)
 
 
 class Run(NamedTuple):

@@ -79,7 +79,7 @@ def _matched(path: Path, book: Any) -> tuple:
     return feed.name, found.date, found.sequence, None, ""
 
 
-def list_sources(paths: Iterable[str | os.PathLike], book: Any, first_id: int = 0) -> list[Listed]:
+def list_sources(paths: Iterable[str | os.PathLike], book: Any) -> list[Listed]:
     """The run's sources in their order.
 
     Parameters
@@ -87,8 +87,6 @@ def list_sources(paths: Iterable[str | os.PathLike], book: Any, first_id: int = 
     paths : iterable of path
         Files; the same path may not be given twice.
     book : Rulebook
-    first_id : int
-        Of the first source.
 
     Raises
     ------
@@ -118,5 +116,5 @@ def list_sources(paths: Iterable[str | os.PathLike], book: Any, first_id: int = 
 
     return [
         Listed(number, *entry, file_bytes=os.lstat(entry[0]).st_size)
-        for number, entry in enumerate(sorted(found, key=order), first_id)
+        for number, entry in enumerate(sorted(found, key=order))
     ]

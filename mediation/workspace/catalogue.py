@@ -59,8 +59,6 @@ CREATE TABLE move (source TEXT PRIMARY KEY, target TEXT NOT NULL, file_hash TEXT
 """
 DAMAGE = sqlite3.DatabaseError, UnicodeDecodeError  # the latter in place of a message that quotes what is damaged
 DECLARED = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name"
-
-
 NOT_SETTLED = "NOT EXISTS (SELECT 1 FROM settled WHERE settled.run = suspended.run AND settled.code = suspended.code)"
 
 

@@ -14,24 +14,23 @@ from typing import Any
 import pyarrow as pa
 
 from mediation.dedup.history import Segment, SegmentHistory, write_segment
-from mediation.errors import TemporaryError
 from mediation.native._column import Batch
 from mediation.pipeline.engine import Past
 from mediation.pipeline.output import write_run
 from mediation.pipeline.recycle import Recycling
 from mediation.workspace.catalogue import Merged, Run
 from mediation.workspace.protocol import Place
-from mediation.workspace.staged import Staged
+from mediation.workspace.staged import staged
 
 SEGMENT = "history.segment"
 NO_ROWS = pa.table({})
-MOST_MERGED = 16_000_000  # records in a merged segment: it is put together in memory, 44 bytes each
+MOST_MERGED = 16_000_000  # records in a merged segment: it is put together in memory
 
 
-def past(place: Place, *, before: int | None = None, sources: int = 0) -> Past:
+def past(place: Place, *, before: int | None = None) -> Past:
     """What a run has to know of those before it: of all, or of those before an ordinal."""
     known = [segment for _, segment in (opened(place) if before is None else every(place, before))]
-    return Past(place.catalogue.setting("secret"), True, SegmentHistory(known) if known else None, sources)
+    return Past(place.catalogue.setting("secret"), True, SegmentHistory(known) if known else None)
 
 
 def every(place: Place, before: int | None = None) -> list[tuple[int, Segment]]:
@@ -75,24 +74,23 @@ def merge(place: Place, book: Any) -> Run | None:
             entries += len(segment)
     if len(chosen) < 2:
         return None
-    run = Staged(place)
-    try:
-        result = write_run(Recycling(NO_ROWS, {}, book), run.folder, run.disk)
-        with run.disk.create(run.folder / SEGMENT) as file:
-            parts = [pa.record_batch(part) for _, segment in chosen for part in segment.entries()]
-            together = pa.Table.from_batches(parts).combine_chunks().to_batches()[0]
-            for piece in write_segment(Batch.of(together), place.catalogue.setting("secret")):
-                file.write(piece)
-    except OSError as error:
-        raise TemporaryError(f"{place.root}: writing failed: {error.strerror or error}; run it again") from error
+    parts = [pa.record_batch(part) for _, segment in chosen for part in segment.entries()]
+    together = pa.Table.from_batches(parts).combine_chunks().to_batches()[0]
     ordinals = sorted(ordinal for ordinal, _ in chosen)
-    merged = [Merged(ordinal, run.ordinal) for ordinal in ordinals]
-    return run.commit("merge", book, {"merged": ordinals}, result, merged=merged)
+    with staged(place) as run:
+        result = write_run(Recycling(NO_ROWS, {}, book), run.folder, run.disk)  # with empty tables, as any run's
+        _write(place, Batch.of(together), run.folder, run.disk)
+        merged = [Merged(ordinal, run.ordinal) for ordinal in ordinals]
+        return run.commit("merge", book, {"merged": ordinals}, result, merged=merged)
 
 
 def write(place: Place, admission: Any, folder: Path, disk: Any) -> None:
     """Write what a run has accepted."""
     if len(admission):
-        with disk.create(folder / SEGMENT) as file:
-            for piece in write_segment(admission.entries(), place.catalogue.setting("secret")):
-                file.write(piece)
+        _write(place, admission.entries(), folder, disk)
+
+
+def _write(place: Place, entries: Batch, folder: Path, disk: Any) -> None:
+    with disk.create(folder / SEGMENT) as file:
+        for piece in write_segment(entries, place.catalogue.setting("secret")):
+            file.write(piece)

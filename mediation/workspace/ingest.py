@@ -21,11 +21,10 @@ from mediation.pipeline.run import Stream
 from mediation.pipeline.sources import list_sources
 from mediation.workspace import history, protocol
 from mediation.workspace.catalogue import Move, Run, SourceRow
-from mediation.workspace.intake import Taken, take_in
+from mediation.workspace.intake import KEPT, Taken, take_in
 from mediation.workspace.protocol import Place
-from mediation.workspace.staged import Staged
+from mediation.workspace.staged import Staged, staged
 
-KEPT = "sources"
 OF_SOURCE = (*INTO, *OUT_OF, "bytes_in", "conflicts", "sum_verified")
 
 
@@ -61,13 +60,11 @@ def ingest(
     on_progress : callable, optional
         As of `write_run`.
     """
-    try:
-        run = Staged(place)
-        folder, disk = run.folder, run.disk
-        disk.make_folder(folder / KEPT)
+    with staged(place) as run:
+        run.disk.make_folder(run.folder / KEPT)
         wall, cpu = time.perf_counter(), time.process_time()
         given, workers = list_sources(paths, book), threads or os.cpu_count() or 1
-        taken = take_in(given, book, place.catalogue, disk, folder / KEPT, workers)
+        taken = take_in(given, book, place.catalogue, run.disk, run.folder, workers)
         keeping = {"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu, "rows": 0}
         fresh = [each for each in taken if each.is_new]
         repeats = [each for each in taken if not each.is_new]
@@ -76,33 +73,28 @@ def ingest(
             place.catalogue.add_moves(_moves(place, inbox, repeats, set()))
             protocol.finish_moves(place)
             return Report(None, repeats, {})
-        result = _write(place, book, [each.listed.path for each in fresh], folder, disk, threads, on_progress)
+        batches = Stream([each.listed for each in fresh], book, threads, past=history.past(place))
+        result = _write(place, batches, run, on_progress)
         result["stages"]["keep"] = keeping  # is over before run.json is written, and not part of what it tells
-        sources = _source_rows(run.ordinal, fresh, result, disk)
-        disk.sync_folder(folder / KEPT)
+        sources = _source_rows(run, fresh, result)
+        run.disk.sync_folder(run.folder / KEPT)
         refused = {source.name for source in sources if source.refused}
         arguments = {"inputs": [each.content_hash or each.file_hash for each in fresh]}
         moves = _moves(place, inbox, taken, refused)
         return Report(run.commit("ingest", book, arguments, result, sources=sources, moves=moves), repeats, result)
-    except OSError as error:
-        raise TemporaryError(f"{place.root}: writing failed: {error.strerror or error}; run it again") from error
 
 
-def _write(
-    place: Place, book: Any, paths: list[Path], folder: Path, disk: Any, threads: int | None, on_progress: Any
-) -> dict:
-    past = history.past(place, sources=place.catalogue.next_source_id())
-    batches = Stream(paths, book, threads, past=past)
+def _write(place: Place, batches: Stream, run: Staged, on_progress: Any) -> dict:
     try:
-        result = write_run(batches, folder, disk, on_progress)
-        history.write(place, batches.admission, folder, disk)
-        disk.sync_folder(folder)
+        result = write_run(batches, run.folder, run.disk, on_progress)
+        history.write(place, batches.admission, run.folder, run.disk)
+        run.disk.sync_folder(run.folder)
     finally:
         batches.close()
     return result
 
 
-def _source_rows(run: int, fresh: list[Taken], result: dict, disk: Any) -> list[SourceRow]:
+def _source_rows(run: Staged, fresh: list[Taken], result: dict) -> list[SourceRow]:
     """The run's files as it saw them; copies of refused ones are given up."""
     rows = []
     for each, found in zip(fresh, result["sources"], strict=True):
@@ -110,9 +102,9 @@ def _source_rows(run: int, fresh: list[Taken], result: dict, disk: Any) -> list[
         if refused is None and found["content_hash"] != each.content_hash:
             raise TemporaryError(f"{listed.name}: changed while it was read; nothing was committed")
         if refused is not None and each.kept is not None:
-            disk.remove(each.kept)
+            run.disk.remove(each.kept)
         date = listed.date.isoformat() if listed.date else None
-        named = (found["source_id"], run, listed.name, listed.feed, date, listed.sequence)
+        named = (found["source_id"], run.ordinal, listed.name, listed.feed, date, listed.sequence)
         counts = {name: found[name] for name in OF_SOURCE}
         rows.append(
             SourceRow(*named, each.content_hash, each.file_hash, listed.file_bytes, refused, found["detail"], counts)

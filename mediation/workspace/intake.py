@@ -18,6 +18,7 @@ from mediation.pipeline.disk import Disk
 from mediation.pipeline.sources import Listed
 from mediation.workspace.catalogue import Catalogue
 
+KEPT = "sources"  # the folder of a run's copies
 PIECE_BYTES = 4 << 20
 KEPT_LEVEL = 1
 
@@ -37,6 +38,11 @@ class Taken(NamedTuple):
         return self.known_from is None
 
 
+def kept_copy(folder: Path, source_id: int) -> Path:
+    """Where a run's folder has its copy of a source."""
+    return folder / KEPT / f"{source_id:08d}.zst"
+
+
 def keep(listed: Listed, book: Any, disk: Disk, target: Path, threads: int) -> tuple[str | None, str]:
     """Copy a file's stream to `target`.
 
@@ -53,16 +59,12 @@ def keep(listed: Listed, book: Any, disk: Disk, target: Path, threads: int) -> t
         return None, disk.hash(listed.path)
     feed = book.feeds[listed.feed]
     compressor = zstandard.ZstdCompressor(level=KEPT_LEVEL, write_checksum=True, threads=threads)
-    buffer = bytearray(PIECE_BYTES)
     try:
         stream = ByteStream(listed.path, feed.declared.compression, feed.declared.limits)
         try:
             with disk.create(target) as file, compressor.stream_writer(file, closefd=False) as sink:
-                filled = len(buffer)
-                while filled == len(buffer):
-                    with memoryview(buffer) as view:
-                        filled = stream.fill(view, 0, len(buffer))
-                        sink.write(view[:filled])
+                for piece in stream.pieces(PIECE_BYTES):
+                    sink.write(piece)
             content_hash = stream.finish()
             return content_hash, content_hash if stream.compression == "none" else disk.hash(listed.path)
         finally:
@@ -76,12 +78,12 @@ def keep(listed: Listed, book: Any, disk: Disk, target: Path, threads: int) -> t
 def take_in(
     given: list[Listed], book: Any, catalogue: Catalogue, disk: Disk, folder: Path, threads: int
 ) -> list[Taken]:
-    """Look at every given file, in source order, and keep copies of the new ones in `folder`."""
+    """Look at every given file, in source order; new ones get their ids, and copies in the run's folder."""
     taken: list[Taken] = []
     seen: set[str] = set()
     source_id = catalogue.next_source_id()
     for listed in given:
-        kept: Path | None = folder / f"{source_id:08d}.zst"
+        kept: Path | None = kept_copy(folder, source_id)
         content_hash, hash_on_disk = keep(listed, book, disk, kept, threads)
         known_from = None
         if content_hash is None:
@@ -89,11 +91,11 @@ def take_in(
         else:
             known_from = 0 if content_hash in seen else catalogue.run_of_content(content_hash)
             seen.add(content_hash)
-        if known_from is not None:
+        if known_from is None:
+            listed, source_id = listed._replace(source_id=source_id), source_id + 1
+        else:
             disk.remove(kept)
             kept = None
-        else:
-            source_id += 1
         if content_hash is not None and not hash_on_disk:
             raise TemporaryError(f"{listed.name}: could be read once, and not again; nothing was committed")
         taken.append(Taken(listed, hash_on_disk, content_hash, kept, known_from))

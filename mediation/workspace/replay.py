@@ -16,8 +16,9 @@ from mediation.errors import InvariantError, NoInputError, UsageError
 from mediation.pipeline.output import write_run
 from mediation.pipeline.run import Stream
 from mediation.pipeline.sources import Listed
-from mediation.workspace import history, ingest, protocol
+from mediation.workspace import history, protocol
 from mediation.workspace.catalogue import Run
+from mediation.workspace.intake import kept_copy
 from mediation.workspace.protocol import Place
 
 LEAST_OF_ID = 8  # characters, so that an ordinal is not one
@@ -52,7 +53,7 @@ def copies(place: Place, run: Run) -> list[Listed]:
     for source in place.catalogue.sources(run.ordinal):
         if source.refused is not None:
             continue
-        path = place.folder(run) / ingest.KEPT / f"{source.source_id:08d}.zst"
+        path = kept_copy(place.folder(run), source.source_id)
         if not place.disk.exists(path):
             raise NoInputError(f"run {run.ordinal}: the copy of {source.name} is no longer kept: it cannot be replayed")
         date = dt.date.fromisoformat(source.date) if source.date else None

@@ -17,6 +17,7 @@ from typing import Any
 
 import blake3
 
+from mediation.errors import TemporaryError
 from mediation.pipeline.audit import INTO, OUT_OF
 from mediation.pipeline.disk import Disk
 from mediation.workspace import protocol
@@ -24,16 +25,11 @@ from mediation.workspace.catalogue import Artifact, Merged, Move, Run, Settled, 
 from mediation.workspace.protocol import Place
 
 NO_PARENT = "0" * 64
-OF_RUN = (
-    *(*INTO, *OUT_OF, "conflicts", "files", "files_refused", "bytes_refused", "bytes_in", "bytes_accounted"),
-    *("file_bytes", "wholesale_micro", "retail_micro", "digest", "exceptions", "tzdata"),
-)
-
-
 SUMMED = (
     *(*INTO, *OUT_OF, "conflicts", "files_refused", "bytes_refused", "bytes_in", "bytes_accounted"),
     *("wholesale_micro", "retail_micro"),
 )
+OF_RUN = (*SUMMED, "files", "file_bytes", "digest", "exceptions", "tzdata")
 
 
 class _Hashed:
@@ -93,8 +89,17 @@ class Recorder:
         self.artifacts.pop(path.relative_to(self._folder).as_posix(), None)
 
 
+@contextmanager
+def staged(place: Place) -> Iterator[Staged]:
+    """The next run of a workspace, to be committed or abandoned; what the disk refuses is a `TemporaryError`."""
+    try:
+        yield Staged(place)
+    except OSError as error:
+        raise TemporaryError(f"{place.root}: writing failed: {error.strerror or error}; run it again") from error
+
+
 class Staged:
-    """The next run of a workspace.
+    """A run that is being made.
 
     Parameters
     ----------

@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from mediation.errors import TemporaryError, UsageError
+from mediation.errors import UsageError
 from mediation.pipeline.output import write_run
 from mediation.pipeline.recycle import Recycling
 from mediation.workspace.catalogue import Run, Settled
 from mediation.workspace.protocol import Place
-from mediation.workspace.staged import Staged
+from mediation.workspace.staged import staged
 from mediation.workspace.status import waiting
 
 
@@ -82,11 +82,8 @@ def settle(place: Place, book: Any, wanted: list[dict], *, write_off: bool) -> S
         return Settling(None, {})
     names = {source.source_id: (source.name, source.feed or "") for source in place.catalogue.sources()}
     kind = "write_off" if write_off else "recycle"
-    try:
-        run = Staged(place)
+    with staged(place) as run:
         result = write_run(Recycling(table, names, book, write_off=write_off), run.folder, run.disk)
-    except OSError as error:
-        raise TemporaryError(f"{place.root}: writing failed: {error.strerror or error}; run it again") from error
-    settled = [Settled(each["run"], each["code"], run.ordinal) for each in wanted]
-    arguments = {"settled": [[each.run, each.code] for each in settled]}
-    return Settling(run.commit(kind, book, arguments, result, settled=settled), result)
+        settled = [Settled(each["run"], each["code"], run.ordinal) for each in wanted]
+        arguments = {"settled": [[each.run, each.code] for each in settled]}
+        return Settling(run.commit(kind, book, arguments, result, settled=settled), result)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -19,11 +18,11 @@ from mediation.decode.bytestream import ByteStream
 from mediation.errors import DamagedState, SourceRefused
 from mediation.pipeline.audit import INTO, OUT_OF
 from mediation.rulebook.model import SourceLimits
-from mediation.workspace import history, ingest, protocol, staged
+from mediation.workspace import history, protocol, staged
 from mediation.workspace.catalogue import Artifact, Run, SourceRow
+from mediation.workspace.intake import PIECE_BYTES, kept_copy
 from mediation.workspace.protocol import Place
 
-PIECE_BYTES = 4 << 20
 COUNTED = {  # where the certificate counts the rows of a table
     "rated": ("rate", "items_out"),
     "rejects": ("decode", "items_exceptions"),
@@ -105,7 +104,7 @@ def _run_faults(place: Place, run: Run, sources: list[SourceRow], artifacts: lis
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
     faults += [f"{path}: nobody has written it" for path in sorted(there - known)]
     for source in accepted:
-        faults += _kept_faults(folder / ingest.KEPT / f"{source.source_id:08d}.zst", source)
+        faults += _kept_faults(kept_copy(folder, source.source_id), source)
     return faults
 
 
@@ -128,14 +127,12 @@ def _table_faults(folder: Path, table: str, artifacts: list[Artifact], result: d
 
 def _kept_faults(path: Path, source: SourceRow) -> list[str]:
     limits = SourceLimits(max_bytes=1 << 62, max_ratio=1 << 31)
-    buffer = bytearray(PIECE_BYTES)
     try:
         stream = ByteStream(path, "zstd", limits)
         try:
-            filled = len(buffer)
-            while filled == len(buffer):
-                filled = stream.fill(memoryview(buffer), 0, len(buffer))
-            found: Any = stream.finish()
+            for _ in stream.pieces(PIECE_BYTES):
+                pass
+            found = stream.finish()
         finally:
             stream.close()
     except SourceRefused as refusal:

@@ -98,7 +98,7 @@ class Workspace:
         RulebookError
         """
         root, disk = Path(path).absolute(), Disk()
-        load_rulebook(rulebook, reference)  # before anything is made
+        book = load_rulebook(rulebook, reference)  # before anything is made
         try:
             disk.make_folder(root)
         except OSError as error:
@@ -107,7 +107,7 @@ class Workspace:
             disk.make_folder(root / name)
         with disk.create(root / LOCK):
             pass
-        pinned = _pinned(disk, root, rulebook, reference)
+        pinned = _pinned(disk, root, book, rulebook, reference)
         half_made = root / f".{NAME}"
         connection = Catalogue.connect(half_made, new=True)
         Catalogue.create(connection, {"secret": secrets.token_bytes(16), **pinned}).close()
@@ -140,9 +140,9 @@ class Workspace:
 
     def use(self, rulebook: str | os.PathLike, reference: str | os.PathLike | None = None) -> None:
         """Make the next runs by another rule book or other reference data."""
-        load_rulebook(rulebook, reference)
+        book = load_rulebook(rulebook, reference)
         with self.locked(0):
-            self.place.catalogue.set(_pinned(self.place.disk, self.root, rulebook, reference))
+            self.place.catalogue.set(_pinned(self.place.disk, self.root, book, rulebook, reference))
 
     # -------------------------------------------------------------------------------------------- runs
 
@@ -281,9 +281,8 @@ class Workspace:
         return faults
 
 
-def _pinned(disk: Disk, root: Path, rulebook: Any, reference: Any) -> dict[str, bytes]:
+def _pinned(disk: Disk, root: Path, book: Rulebook, rulebook: Any, reference: Any) -> dict[str, bytes]:
     """Copies of the declarations, by content; the settings that name them."""
-    book = load_rulebook(rulebook, reference)
     _copy_once(disk, Path(rulebook), root / RULEBOOKS / book.hash)
     if reference is None:
         return {"rulebook": book.hash.encode(), "reference": NO_REFERENCE}
