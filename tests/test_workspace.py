@@ -360,4 +360,5 @@ def test_the_command_does_it_all(day, tmp_path):
     assert "recycled" in mediation("suspense", "recycle", ws).stdout
     assert mediation("suspense", "write-off", ws).returncode == 64
     assert mediation("ingest", ws).returncode == 64
+    assert mediation("ingest", ws, "--inbox", tmp_path / "nowhere").returncode == 66
     assert mediation("status", tmp_path).returncode == 70

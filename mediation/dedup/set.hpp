@@ -4,8 +4,8 @@
 // - `admit` takes the records of a batch and says of each that is not the first with its key who was, whether that one
 //   came in this batch or an earlier one. The caller brings batches in source order.
 // - A batch is sorted by part of the set before it is looked up: the records of a part are then written side by side.
-//   A record's bucket is fetched when the one kAhead before it is looked up: 46 ns a record, and 52 where all buckets of
-//   a part are fetched at once.
+//   A record's bucket is fetched when the one kAhead before it is looked up: 46 ns a record, and 52 where those of a
+//   part are all fetched at once.
 // - Memory is reserved for the whole batch before the first insertion.
 // - `all_collide` gives every key of a part one home and one print: slow, and still exact (for tests). It
 //   also compares entries one by one, and so is the twin of the set that compares a bucket at once.

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mediation.errors import InvariantError, OutputError, RulebookError, TemporaryError
+from mediation.errors import InvariantError, NoInputError, OutputError, RulebookError, TemporaryError
 from mediation.pipeline.disk import Disk
 from mediation.rulebook import Rulebook, load_rulebook
 from mediation.workspace import history, ingest, protocol, replay, suspense
@@ -218,8 +218,15 @@ class Workspace:
         -------
         Report or None
             None where there are no files.
+
+        Raises
+        ------
+        NoInputError
+            There is no such folder.
         """
         folder, wait_s = Path(inbox).absolute(), options.pop("wait_s", 0.0)
+        if not folder.is_dir():
+            raise NoInputError(f"{inbox}: no such folder")
         with self.locked(wait_s):
             there = [each for each in sorted(folder.iterdir()) if not each.name.startswith(".")]
             paths = [each for each in there if each.is_file() and not each.is_symlink()]
