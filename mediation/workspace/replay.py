@@ -81,10 +81,10 @@ def replay(place: Place, run: Run, book: Any, threads: int | None = None) -> Rep
     """
     if (book.hash, book.reference_hash) != (run.rulebook_hash, run.reference_hash):
         raise InvariantError(f"run {run.ordinal}: the pinned rule book or reference data are not what they were")
-    past = history.past(place, before=run.ordinal)
     listed = copies(place, run)
     if not listed:
         raise NoInputError(f"run {run.ordinal} has accepted no file: there is nothing to replay")
+    past = history.past(place, before=run.ordinal)
     attempt = secrets.token_hex(8)
     folder = protocol.stage(place, attempt)
     batches = Stream(listed, book, threads, past=past)

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from mediation.pipeline.audit import INTO, OUT_OF
 from mediation.pipeline.run import TABLES
+from mediation.workspace import retention
 from mediation.workspace.protocol import Place
 from mediation.workspace.staged import SUMMED
 
@@ -50,11 +51,11 @@ def tables(place: Place) -> dict[str, Any]:
 
     runs, sources = place.catalogue.runs(), place.catalogue.sources()
     folders = {run.ordinal: place.folder(run) for run in runs}
+    given_up = {each.run for each in place.catalogue.dropped() if each.part == retention.RESULTS}
     found: dict[str, Any] = {}
     for name in TABLES:
-        files = [
-            str(folders[each.run] / each.path) for each in place.catalogue.artifacts(path=f"{name}/part-%.parquet")
-        ]
+        parts = place.catalogue.artifacts(path=f"{name}/part-%.parquet")
+        files = [str(folders[each.run] / each.path) for each in parts if each.run not in given_up]
         if files:
             found[name] = pyarrow.dataset.dataset(files, format="parquet")
     told = [{**run._asdict(), **run.totals} for run in runs]
@@ -77,6 +78,8 @@ def status(place: Place) -> dict:
         "totals": dict.fromkeys(SUMMED, 0) if last is None else last.sums,
         "last_run": None if last is None else last.run_id,
         "chain": None if last is None else last.chain,
+        "watermark": retention.written(retention.date_of(retention.watermark(place))),
+        "history_from": retention.written(retention.date_of(catalogue.horizon())),
         "interrupted": len(catalogue.unpublished()),
     }
 

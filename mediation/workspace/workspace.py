@@ -22,17 +22,17 @@ from typing import TYPE_CHECKING, Any
 from mediation.errors import InvariantError, NoInputError, OutputError, RulebookError, TemporaryError
 from mediation.pipeline.disk import Disk
 from mediation.rulebook import Rulebook, load_rulebook
-from mediation.workspace import history, ingest, protocol, replay, suspense
+from mediation.workspace import history, ingest, protocol, replay, retention, suspense
 from mediation.workspace import status as told
 from mediation.workspace import verify as checked
 from mediation.workspace.catalogue import NAME, Catalogue
-from mediation.workspace.protocol import RUNS, STAGING, Place
+from mediation.workspace.protocol import REFERENCES, RUNS, STAGING, Place
 from mediation.workspace.rows import VERSION, Run
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-RULEBOOKS, REFERENCES, LOCK = "rulebooks", "references", "lock"
+RULEBOOKS, LOCK = "rulebooks", "lock"
 NO_REFERENCE = b""
 OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 ASK_AGAIN_S = 0.05
@@ -129,15 +129,21 @@ class Workspace:
         ------
         InvariantError
             The workspace's copy is not what was copied.
+        NoInputError
+            An earlier run's reference data were given up since.
         """
-        if rulebook_hash is None or reference_hash is None:
+        is_past = rulebook_hash is not None and reference_hash is not None
+        if not is_past:
             settings = (self.place.catalogue.setting(name).decode() for name in ("rulebook", "reference"))
             rulebook_hash, reference_hash = settings
         if (rulebook_hash, reference_hash) not in self._books:
             reference = self.root / REFERENCES / reference_hash
             pinned = reference_hash and self.place.disk.exists(reference)
             book = load_rulebook(self.root / RULEBOOKS / rulebook_hash, reference if pinned else None)
-            if book.hash != rulebook_hash or (pinned and book.reference_hash != reference_hash):
+            differs = reference_hash and book.reference_hash != reference_hash  # with none, it is that of no data
+            if differs and is_past and not pinned:
+                raise NoInputError(f"{self.root}: the reference data of that run are no longer kept")
+            if book.hash != rulebook_hash or differs:
                 raise InvariantError(f"{self.root}: the rule book or its reference data are not what was copied")
             self._books = {(rulebook_hash, reference_hash): book}  # the last one only: they are large
         return self._books[rulebook_hash, reference_hash]
@@ -260,6 +266,12 @@ class Workspace:
         """Give up what waits: it is counted as written off, and never charged."""
         with self.locked(wait_s):
             return suspense.settle(self.place, self.rulebook(), self.suspense(codes, runs), write_off=True)
+
+    def retire(self, *, dry_run: bool = False, wait_s: float = 0.0) -> tuple[Run | None, retention.Plan]:
+        """Give up what is older than the rule book's `[retention]` keeps; or, in a dry run, say only what that is."""
+        with self.locked(wait_s):
+            found = retention.plan(self.place, self.rulebook())
+            return None if dry_run else retention.retire(self.place, self.rulebook(), found), found
 
     def merge(self, *, wait_s: float = 0.0) -> Run | None:
         """Put small segments of the history into one, so that an ingest opens few; None where nothing is to be done."""
