@@ -8,6 +8,7 @@ Conventions
 
 from __future__ import annotations
 
+import time
 from itertools import groupby, pairwise
 from operator import itemgetter
 from typing import Any
@@ -21,6 +22,7 @@ from mediation.workspace.protocol import Place
 from mediation.workspace.staged import SUMMED
 
 MOST_LISTED = 1000  # of a gap's numbers
+PUBLISHED_WITHIN_S, ASK_AGAIN_S = 1.0, 0.01
 RUN_COLUMNS = {
     "ordinal": pa.int64(),
     "run_id": pa.utf8(),
@@ -49,6 +51,7 @@ def tables(place: Place) -> dict[str, Any]:
     """Name -> Arrow dataset or table of what is committed."""
     import pyarrow.dataset
 
+    _await_publication(place)
     runs, sources = place.catalogue.runs(), place.catalogue.sources()
     folders = {run.ordinal: place.folder(run) for run in runs}
     given_up = {each.run for each in place.catalogue.dropped() if each.part == retention.RESULTS}
@@ -63,6 +66,13 @@ def tables(place: Place) -> dict[str, Any]:
     told = [{**source._asdict(), **source.counts} for source in sources]
     found["files"] = pa.Table.from_pylist(told, schema=pa.schema(list(FILE_COLUMNS.items())))
     return found
+
+
+def _await_publication(place: Place) -> None:
+    """Let a run that was committed just now come to its place; one whose writer died stays where it is."""
+    until = time.monotonic() + PUBLISHED_WITHIN_S
+    while place.catalogue.unpublished() and time.monotonic() < until:
+        time.sleep(ASK_AGAIN_S)
 
 
 def status(place: Place) -> dict:

@@ -57,7 +57,9 @@ class Workspace:
         self.root = Path(path).absolute()
         self._books: dict[tuple[str, str], Rulebook] = {}
         self._refuse_foreign()
-        self.place = Place(self.root, disk or Disk(), Catalogue.open_file(self.root / NAME))
+        disk = disk or Disk()
+        _refuse_network(disk, self.root)
+        self.place = Place(self.root, disk, Catalogue.open_file(self.root / NAME))
         if self.place.catalogue.version < VERSION:
             with self.locked(0.0):
                 pass  # which brings it up to date
@@ -102,6 +104,7 @@ class Workspace:
         RulebookError
         """
         root, disk = Path(path).absolute(), Disk()
+        _refuse_network(disk, root.parent)
         book = load_rulebook(rulebook, reference)  # before anything is made
         try:
             disk.make_folder(root)
@@ -303,6 +306,11 @@ class Workspace:
         except (InvariantError, RulebookError) as error:
             faults.append(str(error))
         return faults
+
+
+def _refuse_network(disk: Disk, folder: Path) -> None:
+    if (kind := disk.network(folder)) is not None:
+        raise InvariantError(f"{folder}: on {kind}, whose locks and syncs cannot be relied upon: use a local disk")
 
 
 def _pinned(disk: Disk, root: Path, book: Rulebook, rulebook: Any, reference: Any) -> dict[str, bytes]:
