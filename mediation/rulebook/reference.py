@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,6 +26,8 @@ from mediation.rulebook.model import Book
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+
+    from mediation.rulebook.owners import Owners
 
 SUBSCRIPTIONS = ("msisdn", "imsi", "account_id", "product", "city", "from", "to")
 NUMBER_RANGES = ("prefix", "city", "from", "to")
@@ -49,11 +52,7 @@ class Reference:
 
     Attributes
     ----------
-    subscriptions : pyarrow.Table
-        msisdn, account_id, product, city, from, to, by (msisdn, from); an instant that is null is open.
     number_ranges : list of NumberRange
-    cities : list of str
-        That any of them names, sorted.
     hash : str
         blake3 of the content, hex.
     given : bool
@@ -64,14 +63,39 @@ class Reference:
         self.subscriptions = subscriptions
         self.number_ranges = sorted(number_ranges)
         self.given = given
-        named = subscriptions.column("city").unique().drop_null().to_pylist()
-        self.cities = sorted({*named, *(row.city for row in self.number_ranges)})
         self.hash = _content_hash(subscriptions, self.number_ranges)
+
+    @classmethod
+    def of_compiled(cls, owners: Owners, number_ranges: Iterable[NumberRange], content_hash: str) -> Reference:
+        """What was compiled before; the table is made anew where somebody asks for it."""
+        reference = cls.__new__(cls)
+        reference.owners, reference.number_ranges = owners, list(number_ranges)
+        reference.given, reference.hash = True, content_hash
+        return reference
 
     @classmethod
     def empty(cls) -> Reference:
         """No reference data."""
         return cls(_subscription_table({name: [] for name in SUBSCRIPTIONS}), given=False)
+
+    @cached_property
+    def owners(self) -> Owners:
+        """The subscriptions as the guide kernel looks them up."""
+        from mediation.rulebook.owners import compile_owners
+
+        return compile_owners(self.subscriptions)
+
+    @cached_property
+    def subscriptions(self) -> pa.Table:
+        """msisdn, account_id, product, city, from, to, by (msisdn, from); an instant that is null is open."""
+        from mediation.rulebook.owners import subscription_columns
+
+        return _subscription_table(subscription_columns(self.owners))
+
+    @property
+    def cities(self) -> list[str]:
+        """The cities that anything names, sorted."""
+        return sorted({*self.owners.cities, *(row.city for row in self.number_ranges)})
 
 
 def read_reference(folder: str | Path, book: Book | None, findings: Findings) -> Reference:
