@@ -5,10 +5,9 @@ Conventions
 - One struct per TOML table; an unknown key is an error. `valid_from` and `valid_to` are written `from` and `to` in the
   files and are half-open: `[from, to)`.
 - Units are declared, never guessed. Money is decimal text in the files and integers after compiling.
+- Annotations are not text here, or msgspec would compile them one by one in every process.
 - Cross-references and overlaps are `check.py`'s business, flat arrays are those of `rates.py`.
 """
-
-from __future__ import annotations
 
 import datetime as dt
 from typing import Literal

@@ -143,9 +143,11 @@ class Catalogue:
 
     # ----------------------------------------------------------------------------------------- reading
 
-    def setting(self, name: str) -> bytes:
-        """A setting that was made with the workspace."""
+    def setting(self, name: str, missing: bytes | None = None) -> bytes:
+        """A setting that was made with the workspace; one that older workspaces do not have is `missing` there."""
         rows = self._rows("SELECT value, hash FROM setting WHERE name = ?", name)
+        if not rows and missing is not None:
+            return missing
         if not rows or rows[0][1] != _hash_of(name, rows[0][0]):
             raise InvariantError(f"the catalogue is damaged: its setting {name} is not what was written")
         return rows[0][0]
