@@ -64,4 +64,4 @@ def reference_of(content: Any) -> Reference:
     rows = np.frombuffer(content, SUBSCRIPTION, head.rows, begin)
     buckets = np.frombuffer(content, np.int32, head.buckets, begin + rows.nbytes)
     owners = Owners(rows, buckets, head.products, head.cities)
-    return Reference.of_compiled(owners, head.number_ranges, head.reference_hash)
+    return Reference(owners, head.number_ranges, head.reference_hash)
