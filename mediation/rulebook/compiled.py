@@ -5,7 +5,7 @@
 Conventions
 -----------
 - The file is a function of the reference data alone: equal data have equal bytes.
-- `FORM` names how the file is laid out; whoever finds another one compiles anew.
+- `FORM` names how the file is laid out, and by what hash the buckets; whoever finds another one compiles anew.
 - What is read is believed. Who keeps such a file keeps its hash too, and checks it.
 """
 
