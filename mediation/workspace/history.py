@@ -8,6 +8,7 @@ Conventions
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from mediation.native._column import Batch
 from mediation.pipeline.engine import Past
 from mediation.pipeline.output import write_run
 from mediation.pipeline.recycle import Recycling
-from mediation.workspace.catalogue import Merged, Run
 from mediation.workspace.protocol import Place
+from mediation.workspace.rows import EventDay, Merged, Noted, Run
 from mediation.workspace.staged import staged
 
 SEGMENT = "history.segment"
@@ -52,13 +53,26 @@ def opened(place: Place) -> list[tuple[int, Segment]]:
     return [(ordinal, _open(place, ordinal)) for ordinal in sorted(_ordinals(place) - superseded)]
 
 
+def event_days(place: Place) -> list[EventDay]:
+    """What every run has accepted of each day, from their own segments."""
+    return [days for ordinal, segment in every(place) for days in days_of(segment.days, ordinal)]
+
+
+def days_of(days: Iterable[tuple[int | None, int]], run: int) -> list[EventDay]:
+    """The same of one segment; undated records are left out."""
+    return [EventDay(day, run, records) for day, records in days if day is not None]
+
+
 def _ordinals(place: Place, before: int | None = None) -> set[int]:
     return {each.run for each in place.catalogue.artifacts(path=SEGMENT) if before is None or each.run < before}
 
 
 def _open(place: Place, ordinal: int) -> Segment:
-    path = place.folder(place.catalogue.run(ordinal)) / SEGMENT
-    return Segment(place.disk.open(path), place.catalogue.setting("secret"), f"of run {ordinal}")
+    return _read(place, place.folder(place.catalogue.run(ordinal)), ordinal)
+
+
+def _read(place: Place, folder: Path, ordinal: int) -> Segment:
+    return Segment(place.disk.open(folder / SEGMENT), place.catalogue.setting("secret"), f"of run {ordinal}")
 
 
 def merge(place: Place, book: Any) -> Run | None:
@@ -81,13 +95,15 @@ def merge(place: Place, book: Any) -> Run | None:
         result = write_run(Recycling(NO_ROWS, {}, book), run.folder, run.disk)  # with empty tables, as any run's
         _write(place, Batch.of(together), run.folder, run.disk)
         merged = [Merged(ordinal, run.ordinal) for ordinal in ordinals]
-        return run.commit("merge", book, {"merged": ordinals}, result, merged=merged)
+        return run.commit("merge", book, {"merged": ordinals}, result, Noted(merged=merged))
 
 
-def write(place: Place, admission: Any, folder: Path, disk: Any) -> None:
-    """Write what a run has accepted."""
-    if len(admission):
-        _write(place, admission.entries(), folder, disk)
+def write(place: Place, admission: Any, run: int, folder: Path, disk: Any) -> list[EventDay]:
+    """Write what a run has accepted, and say of which days."""
+    if not len(admission):
+        return []
+    _write(place, admission.entries(), folder, disk)
+    return days_of(_read(place, folder, run).days, run)
 
 
 def _write(place: Place, entries: Batch, folder: Path, disk: Any) -> None:

@@ -17,9 +17,9 @@ from mediation.pipeline.output import write_run
 from mediation.pipeline.run import Stream
 from mediation.pipeline.sources import Listed
 from mediation.workspace import history, protocol
-from mediation.workspace.catalogue import Run
 from mediation.workspace.intake import kept_copy
 from mediation.workspace.protocol import Place
+from mediation.workspace.rows import Run
 
 LEAST_OF_ID = 8  # characters, so that an ordinal is not one
 

@@ -25,8 +25,9 @@ from mediation.rulebook import Rulebook, load_rulebook
 from mediation.workspace import history, ingest, protocol, replay, suspense
 from mediation.workspace import status as told
 from mediation.workspace import verify as checked
-from mediation.workspace.catalogue import NAME, Catalogue, Run
+from mediation.workspace.catalogue import NAME, Catalogue
 from mediation.workspace.protocol import RUNS, STAGING, Place
+from mediation.workspace.rows import VERSION, Run
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,7 +50,7 @@ class Workspace:
     Raises
     ------
     InvariantError
-        It is damaged, a newer version's, or others may write into it.
+        It is damaged, a newer version's, or others may write into it. An older version's is brought up to date.
     """
 
     def __init__(self, path: str | os.PathLike, disk: Disk | None = None):
@@ -57,6 +58,9 @@ class Workspace:
         self._books: dict[tuple[str, str], Rulebook] = {}
         self._refuse_foreign()
         self.place = Place(self.root, disk or Disk(), Catalogue.open_file(self.root / NAME))
+        if self.place.catalogue.version < VERSION:
+            with self.locked(0.0):
+                pass  # which brings it up to date
 
     def __enter__(self) -> Workspace:
         return self
@@ -171,6 +175,7 @@ class Workspace:
                     if time.monotonic() >= until:
                         raise TemporaryError(f"{self.root}: another run is writing: try again, or wait") from None
                     time.sleep(ASK_AGAIN_S)
+            self.place.catalogue.upgrade(lambda: history.event_days(self.place))
             protocol.recover(self.place)
             yield
         finally:
