@@ -26,6 +26,7 @@ from mediation.workspace.rows import (
     STEPS,
     VERSION,
     Artifact,
+    Corrected,
     Dropped,
     EventDay,
     Merged,
@@ -41,7 +42,21 @@ NAME = "catalogue.sqlite"
 APPLICATION_ID = 0x4D444941
 DAMAGE = sqlite3.DatabaseError, UnicodeDecodeError  # the latter in place of a message that quotes what is damaged
 DECLARED = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name"
-NOT_SETTLED = "NOT EXISTS (SELECT 1 FROM settled WHERE settled.run = suspended.run AND settled.code = suspended.code)"
+WAITING = """
+SELECT suspended.run AS run, suspended.code AS code, suspended.items - coalesce(sum(corrected.items), 0) AS items,
+    coalesce(max(corrected.oldest), suspended.oldest) AS oldest
+FROM suspended LEFT JOIN corrected ON corrected.run = suspended.run AND corrected.code = suspended.code
+WHERE NOT EXISTS (SELECT 1 FROM settled WHERE settled.run = suspended.run AND settled.code = suspended.code)
+GROUP BY suspended.run, suspended.code, suspended.items, suspended.oldest
+HAVING suspended.items > coalesce(sum(corrected.items), 0)
+"""
+SETTLED_TWICE = """
+SELECT new.run FROM corrected AS new JOIN suspended ON suspended.run = new.run AND suspended.code = new.code
+WHERE new.by_run = ? AND (
+    EXISTS (SELECT 1 FROM settled WHERE settled.run = new.run AND settled.code = new.code)
+    OR suspended.items < (SELECT sum(items) FROM corrected WHERE run = new.run AND code = new.code)
+)
+"""
 
 
 class Catalogue:
@@ -197,6 +212,16 @@ class Catalogue:
         """What a run has rated again or written off."""
         return [Settled(*row) for row in self._rows("SELECT * FROM settled WHERE by_run = ? ORDER BY run, code", run)]
 
+    def corrected(self, run: int) -> list[Corrected]:
+        """What later ones have rated edited of what a run has suspended."""
+        rows = self._rows("SELECT * FROM corrected WHERE run = ? ORDER BY by_run, code", run)
+        return [Corrected(*row) for row in rows]
+
+    def corrected_by(self, run: int) -> list[Corrected]:
+        """What a run has rated edited."""
+        rows = self._rows("SELECT * FROM corrected WHERE by_run = ? ORDER BY run, code", run)
+        return [Corrected(*row) for row in rows]
+
     def merged(self) -> list[Merged]:
         """Runs whose history stands in a later one's segment too."""
         return [Merged(*row) for row in self._rows("SELECT * FROM merged ORDER BY run")]
@@ -224,19 +249,19 @@ class Catalogue:
             "ORDER BY feed, date, sequence"
         )
 
-    def waiting(self) -> list[tuple[int, str, int]]:
-        """What is suspended and not settled: run, code, items."""
-        return self._rows(f"SELECT run, code, items FROM suspended WHERE {NOT_SETTLED} ORDER BY run, code")
+    def waiting(self) -> list[tuple[int, str, int, str | None]]:
+        """What is suspended and not settled: run, code, items, and the first event day."""
+        return self._rows(f"{WAITING} ORDER BY run, code")
 
-    def waiting_by_code(self) -> list[tuple[str, int, int]]:
-        """The same by code: items, and the oldest run."""
+    def waiting_by_code(self) -> list[tuple[str, int, int, str | None]]:
+        """The same by code: items, the oldest run, and the first event day."""
         return self._rows(
-            f"SELECT code, sum(items), min(run) FROM suspended WHERE {NOT_SETTLED} GROUP BY code ORDER BY code"
+            f"SELECT code, sum(items), min(run), min(oldest) FROM ({WAITING}) AS waiting GROUP BY code ORDER BY code"
         )
 
-    def suspended(self, run: int) -> list[tuple[int, str, int]]:
-        """What a run has suspended: run, code, items."""
-        return self._rows("SELECT run, code, items FROM suspended WHERE run = ? ORDER BY code", run)
+    def suspended(self, run: int) -> list[tuple[str, int, str | None]]:
+        """What a run has suspended: code, items, and the first event day."""
+        return self._rows("SELECT code, items, oldest FROM suspended WHERE run = ? ORDER BY code", run)
 
     def suspended_codes(self) -> set[str]:
         """Every code that anything was ever suspended by."""
@@ -283,6 +308,20 @@ class Catalogue:
         """What a run has given up."""
         return [Dropped(*row) for row in self._rows("SELECT * FROM dropped WHERE by_run = ? ORDER BY run, part", run)]
 
+    def source_names(self) -> dict[int, tuple[str, str]]:
+        """Name and feed of every source."""
+        rows = self._rows("SELECT source_id, name, coalesce(feed, '') FROM source")
+        return {source_id: (name, feed) for source_id, name, feed in rows}
+
+    def run_of_source(self, source_id: int) -> int | None:
+        """The run that a source came in."""
+        rows = self._rows("SELECT run FROM source WHERE source_id = ?", source_id)
+        return rows[0][0] if rows else None
+
+    def newest_day(self) -> int | None:
+        """The newest day (since 1970) of which a record was accepted."""
+        return self._rows("SELECT max(day) FROM event_day")[0][0]
+
     def run_of_content(self, content_hash: str) -> int | None:
         """The run that has accepted a file of this content."""
         rows = self._rows("SELECT run FROM source WHERE content_hash = ? AND refused IS NULL", content_hash)
@@ -309,9 +348,13 @@ class Catalogue:
                 self._insert("source", [(*source[:-1], json.dumps(source.counts)) for source in noted.sources])
                 self._insert("artifact", noted.artifacts)
                 self._insert("move", noted.moves)
-                suspended = run.totals.get("exceptions", {}).get("suspended", {})
-                self._insert("suspended", [(run.ordinal, code, items) for code, items in suspended.items()])
+                suspended = run.totals.get("exceptions", {}).get("suspended", {}).items()
+                oldest = run.totals.get("oldest_suspended", {})
+                self._insert("suspended", [(run.ordinal, code, items, oldest.get(code)) for code, items in suspended])
                 self._insert("settled", noted.settled)
+                self._insert("corrected", noted.corrected)
+                if noted.corrected and self._rows(SETTLED_TWICE, run.ordinal):
+                    raise InvariantError(f"run {run.ordinal} settles what was settled before")
                 self._insert("merged", noted.merged)
                 self._insert("event_day", noted.event_days)
                 self._insert("horizon", noted.horizon)

@@ -55,7 +55,15 @@ CREATE TABLE dropped (
 CREATE INDEX dropped_by ON dropped (by_run);
 CREATE TABLE removal (path TEXT PRIMARY KEY) STRICT;
 """
-STEPS = TABLES, RETENTION
+SUSPENSE = """
+ALTER TABLE suspended ADD COLUMN oldest TEXT;
+CREATE TABLE corrected (
+    run INTEGER NOT NULL REFERENCES run, code TEXT NOT NULL, by_run INTEGER NOT NULL REFERENCES run,
+    items INTEGER NOT NULL, oldest TEXT, PRIMARY KEY (run, code, by_run)
+) STRICT;
+CREATE INDEX corrected_by ON corrected (by_run);
+"""
+STEPS = TABLES, RETENTION, SUSPENSE
 VERSION = len(STEPS)
 
 
@@ -114,6 +122,19 @@ class Settled(NamedTuple):
     by_run: int
 
 
+class Corrected(NamedTuple):
+    """How many items of what a run has suspended by a code a later one has rated edited: those in its `edited.parquet`.
+
+    `oldest` is the first event day of what then waits on.
+    """
+
+    run: int
+    code: str
+    by_run: int
+    items: int
+    oldest: str | None
+
+
 class Merged(NamedTuple):
     """A run whose history stands in a later one's segment too, which is asked in its place."""
 
@@ -165,6 +186,7 @@ class Noted(NamedTuple):
     artifacts: Sequence[Artifact] = ()
     moves: Sequence[Move] = ()
     settled: Sequence[Settled] = ()
+    corrected: Sequence[Corrected] = ()
     merged: Sequence[Merged] = ()
     event_days: Sequence[EventDay] = ()
     horizon: Sequence[Horizon] = ()

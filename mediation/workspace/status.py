@@ -73,7 +73,7 @@ def status(place: Place) -> dict:
         "files": catalogue.file_count(),
         "refused": _named(("name", "run", "code"), catalogue.refused()),
         "gaps": gaps(place),
-        "suspense": _named(("code", "items", "since_run"), catalogue.waiting_by_code()),
+        "suspense": _named(("code", "items", "since_run", "oldest_day"), catalogue.waiting_by_code()),
         "totals": dict.fromkeys(SUMMED, 0) if last is None else last.sums,
         "last_run": None if last is None else last.run_id,
         "chain": None if last is None else last.chain,
@@ -82,8 +82,8 @@ def status(place: Place) -> dict:
 
 
 def waiting(place: Place) -> list[dict]:
-    """What is suspended: run, code, items."""
-    return _named(("run", "code", "items"), place.catalogue.waiting())
+    """What is suspended: run, code, items, and the first event day."""
+    return _named(("run", "code", "items", "oldest_day"), place.catalogue.waiting())
 
 
 def gaps(place: Place) -> list[dict]:

@@ -65,12 +65,19 @@ def _noted_faults(place: Place, run: Run) -> list[str]:
     catalogue, arguments = place.catalogue, run.arguments
     noted = {
         "suspended": (
-            {code: items for _, code, items in catalogue.suspended(run.ordinal)},
-            run.totals["exceptions"]["suspended"],
+            {code: (items, oldest) for code, items, oldest in catalogue.suspended(run.ordinal)},
+            {
+                code: (items, run.totals.get("oldest_suspended", {}).get(code))
+                for code, items in run.totals["exceptions"]["suspended"].items()
+            },
         ),
         "settled": (
             [[each.run, each.code] for each in catalogue.settled_by(run.ordinal)],
             sorted(arguments.get("settled", [])),
+        ),
+        "corrected": (
+            [list(each[:2]) + list(each[3:]) for each in catalogue.corrected_by(run.ordinal)],
+            sorted(arguments.get("corrected", [])),
         ),
         "merged": (
             [each.run for each in catalogue.merged_by(run.ordinal)],
@@ -87,7 +94,7 @@ def _run_faults(place: Place, run: Run, sources: list[SourceRow], artifacts: lis
         return faults  # what follows reads them
     result = json.loads((folder / "run.json").read_bytes())
     for name in staged.OF_RUN:
-        if result[name] != run.totals[name]:
+        if result.get(name) != run.totals.get(name):  # an older version's knows fewer
             faults.append(f"run.json and the catalogue differ in {name}")
     into, out_of = (sum(run.totals[name] for name in side) for side in (INTO, OUT_OF))
     if into != out_of:
