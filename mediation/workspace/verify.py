@@ -10,6 +10,7 @@ Conventions
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -18,7 +19,8 @@ from mediation.decode.bytestream import ByteStream
 from mediation.errors import DamagedState, SourceRefused
 from mediation.pipeline.audit import INTO, OUT_OF
 from mediation.rulebook.model import SourceLimits
-from mediation.workspace import history, protocol, staged
+from mediation.workspace import history, protocol, staged, suspense
+from mediation.workspace.edited import FIXED
 from mediation.workspace.intake import PIECE_BYTES, kept_copy
 from mediation.workspace.protocol import Place
 from mediation.workspace.rows import Artifact, Run, SourceRow
@@ -93,8 +95,8 @@ def _run_faults(place: Place, run: Run, sources: list[SourceRow], artifacts: lis
     if faults:
         return faults  # what follows reads them
     result = json.loads((folder / "run.json").read_bytes())
-    for name in staged.OF_RUN:
-        if result.get(name) != run.totals.get(name):  # an older version's knows fewer
+    for name in run.totals:  # an older version's knows fewer
+        if result.get(name) != run.totals[name]:
             faults.append(f"run.json and the catalogue differ in {name}")
     into, out_of = (sum(run.totals[name] for name in side) for side in (INTO, OUT_OF))
     if into != out_of:
@@ -107,11 +109,28 @@ def _run_faults(place: Place, run: Run, sources: list[SourceRow], artifacts: lis
             faults.append(f"its files do not add up to its {name}")
     for table in COUNTED:
         faults += _table_faults(folder, table, artifacts, result)
+    faults += _edited_faults(place, run)
     known = {artifact.path for artifact in artifacts}
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
     faults += [f"{path}: nobody has written it" for path in sorted(there - known)]
     for source in accepted:
         faults += _kept_faults(kept_copy(folder, source.source_id), source)
+    return faults
+
+
+def _edited_faults(place: Place, run: Run) -> list[str]:
+    """Of the rows that a run has rated edited: each must have waited, whatever was settled before."""
+    if "edited" not in run.arguments:
+        return []
+    edited, waited = suspense.corrected_by(place, run)
+    here, there = (
+        sorted(zip(*(each[name].to_pylist() for name in ("run", *FIXED)), strict=True), key=str)
+        for each in (edited, waited)
+    )
+    faults = [] if here == there else [f"{suspense.EDITED} holds rows that did not wait, or for another reason"]
+    counts = Counter(zip(edited["run"].to_pylist(), edited["code"].to_pylist(), strict=True))
+    if dict(counts) != {(number, code): items for number, code, items, _ in run.arguments["corrected"]}:
+        faults.append(f"{suspense.EDITED} does not hold as many rows as it has settled")
     return faults
 
 
