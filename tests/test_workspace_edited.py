@@ -251,13 +251,13 @@ def test_verify_finds_what_was_charged_twice(workspace, tmp_path):
     number = charged["served_msisdn"][0].as_py()
     path = copy_of(waiting.slice(0, 2).select([*IDENTITY, "location"]), tmp_path / "copy.csv")
     workspace.correct(path)
-    forgets = mock.patch.object(suspense, "_corrected", lambda *_: np.empty(0, np.int64))
-    with forgets:
+    forgets = mock.patch.object(suspense, "_corrected", return_value=np.empty(0, np.int64))
+    waits = mock.patch.object(suspense, "waiting", return_value=[{"run": 1, "code": waiting["code"][0].as_py()}])
+    with forgets, waits:
         path = copy_of(
             waiting.slice(0, 1).select([*IDENTITY, "served_msisdn"]), tmp_path / "2.csv", served_msisdn=number
         )
-        with mock.patch.object(suspense, "waiting", lambda place: [{"run": 1, "code": waiting["code"][0].as_py()}]):
-            assert workspace.correct(path).run.totals["rated"] == 1
+        assert workspace.correct(path).run.totals["rated"] == 1
     assert workspace.verify() == [
         "run 3: edited.parquet holds rows that did not wait, or for another reason",
     ]

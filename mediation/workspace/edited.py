@@ -51,7 +51,7 @@ def write_copy(rows: pa.Table, suffix: str, file: Any) -> None:
         pq.write_table(rows, file, compression="zstd")
         return
     text = io.TextIOWrapper(file, "utf-8", newline="", write_through=True)
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text, lineterminator="\r\n")  # so that a CR in a text is quoted
     writer.writerow(rows.column_names)
     for batch in rows.to_batches(max_chunksize=1 << 14):
         writer.writerows(zip(*map(_cells, batch.columns), strict=True))
