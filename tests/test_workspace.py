@@ -72,14 +72,21 @@ def test_a_run_is_what_a_plain_run_would_be(workspace, day):
     assert workspace.verify() == []
 
 
+def without_repeats(status):
+    feeds = [{name: count for name, count in each.items() if name != "repeats"} for each in status["feeds"]]
+    return {**status, "feeds": feeds, "repeats": []}
+
+
 def test_the_same_files_again_change_nothing(workspace, day):
     workspace.ingest(day[1])
-    before = committed(workspace), workspace.status()
+    before = committed(workspace), without_repeats(workspace.status())
     refused = {name for name, code in _files(workspace) if code}
     again = workspace.ingest([path for path in day[1] if path.name not in refused])
     assert again.run is None
     assert {each.known_from for each in again.repeats} == {1}
-    assert (committed(workspace), workspace.status()) == before
+    noted = {each["name"]: each["times"] for each in workspace.status()["repeats"]}
+    assert noted == dict.fromkeys((path.name for path in day[1] if path.name not in refused), 1)
+    assert (committed(workspace), without_repeats(workspace.status())) == before
 
 
 @pytest.mark.parametrize("disguise", ["renamed", "gzip", "zstd"])
@@ -185,18 +192,6 @@ def test_a_second_file_of_a_name_is_moved_beside_the_first(workspace, day, tmp_p
     assert len(list((inbox / "done").iterdir())) + len(list((inbox / "quarantine").glob("*"))) == 2
 
 
-def test_gaps_in_sequences_are_named(tmp_path):
-    generate(tmp_path / "market", records=2000, files=5, feeds=["cucc"], processes=1)
-    files = sorted((tmp_path / "market" / "in").iterdir())[:5]
-    with md.Workspace.init(tmp_path / "ws", RULES, tmp_path / "market" / "reference") as workspace:
-        workspace.ingest(files[:1])
-        assert workspace.status()["gaps"] == []
-        workspace.ingest(files[3:4])
-        assert workspace.status()["gaps"] == [{"feed": "cucc", "date": "2026-06-01", "missing": [2, 3]}]
-        workspace.ingest(files[1:3])
-        assert workspace.status()["gaps"] == []
-
-
 def test_readers_glob_whole_runs(workspace, day):
     import duckdb
     import polars as pl
@@ -272,6 +267,8 @@ def of_version_1(path):
     """Take away what later versions have added."""
     with sqlite3.connect(path) as catalogue:
         for step in reversed(STEPS[1:]):
+            for name in re.findall("CREATE INDEX (\\w+) ON source ", step):
+                catalogue.execute(f"DROP INDEX {name}")
             for name in reversed(re.findall("CREATE TABLE (\\w+)", step)):
                 catalogue.execute(f"DROP TABLE {name}")
             for table, column in re.findall("ALTER TABLE (\\w+) ADD COLUMN (\\w+)", step):

@@ -68,6 +68,12 @@ def ingest(workspace, inbox, threads, wait_s, as_json, quiet, files):
     return beyond_limits(book, result) if result else 0
 
 
+FEED_COUNTS = (
+    *("files", "refused", "missing", "repeats", "out_of_order", "late", "sums_open"),
+    *("records_in", "rated", "duplicates", "suspended", "rejected"),
+)
+
+
 @click.command()
 @click.argument("workspace", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True)
@@ -83,10 +89,20 @@ def status(workspace, as_json):
     say(f"{found['runs']:,} runs, {found['files']:,} files, {len(found['refused']):,} refused")
     say(*(f"  {name:<20}{count:>20,}" for name, count in found["totals"].items() if count))
     say(*(f"refused  {each['name']}: {each['code']} (run {each['run']})" for each in found["refused"]))
-    for gap in found["gaps"]:
-        say(f"missing  {gap['feed']} {gap['date'] or ''}: {', '.join(map(str, gap['missing'][:20]))}")
+    for each in found["feeds"]:
+        counts = ", ".join(f"{name} {each[name]:,}" for name in FEED_COUNTS if each[name])
+        say(f"feed     {each['feed'] or 'none':<16} {counts}; newest {each['newest'] or 'without date'}")
+    for each in found["missing"]:
+        say(f"missing  {each['feed']} {each['date'] or ''} {each['sequence']}")
+    for each in found["repeats"]:
+        say(f"repeat   {each['name']}: {each['times']} times more, first in run {each['run']}")
+    for each in found["out_of_order"]:
+        say(f"out of order {each['name']}: after number {each['after']} (run {each['run']})")
+    for each in found["late"]:
+        say(f"late     {each['name']}: {each['days']} days (run {each['run']})")
     for each in found["suspense"]:
-        say(f"suspense {each['code']:<28}{each['items']:>12,} since run {each['since_run']}")
+        age = "" if each["age_days"] is None else f", {each['age_days']} days"
+        say(f"suspense {each['code']:<28}{each['items']:>12,} since run {each['since_run']}{age}")
     say(f"certificates' last link {found['chain']}")
 
 

@@ -26,6 +26,7 @@ from mediation.workspace.rows import (
     STEPS,
     VERSION,
     Artifact,
+    Collected,
     Corrected,
     Dropped,
     EventDay,
@@ -33,9 +34,11 @@ from mediation.workspace.rows import (
     Move,
     Noted,
     Removal,
+    Repeat,
     Run,
     Settled,
     SourceRow,
+    collected,
 )
 
 NAME = "catalogue.sqlite"
@@ -177,6 +180,8 @@ class Catalogue:
                 for name, *told in settings
                 if told[1] != _hash_of(name, told[0])
             ]
+            noted = self._rows("SELECT content_hash, name, times, hash FROM repeat ORDER BY content_hash")
+            found += [f"how often {row[1]} came again" for row in noted if row[3] != _hash_of_repeat(Repeat(*row[:3]))]
         return [f"the catalogue: {fault}" for fault in found]
 
     def runs(self) -> list[Run]:
@@ -242,13 +247,6 @@ class Catalogue:
         """Every refused file: name, run, code."""
         return self._rows("SELECT name, run, refused FROM source WHERE refused IS NOT NULL ORDER BY source_id")
 
-    def sequences(self) -> list[tuple[str, str | None, int]]:
-        """Feed, date and sequence of every accepted file whose name has one, in that order."""
-        return self._rows(
-            "SELECT DISTINCT feed, date, sequence FROM source WHERE refused IS NULL AND sequence IS NOT NULL "
-            "ORDER BY feed, date, sequence"
-        )
-
     def waiting(self) -> list[tuple[int, str, int, str | None]]:
         """What is suspended and not settled: run, code, items, and the first event day."""
         return self._rows(f"{WAITING} ORDER BY run, code")
@@ -266,6 +264,14 @@ class Catalogue:
     def suspended_codes(self) -> set[str]:
         """Every code that anything was ever suspended by."""
         return {code for (code,) in self._rows("SELECT DISTINCT code FROM suspended")}
+
+    def collected_by(self, run: int) -> list[Collected]:
+        """What a run has collected of each feed."""
+        return [Collected(*row) for row in self._rows("SELECT * FROM collected WHERE run = ? ORDER BY feed", run)]
+
+    def ask(self, sql: str, *values: Any) -> list[tuple]:
+        """Rows of whatever `rows.STEPS` declares."""
+        return self._rows(sql, *values)
 
     def moves(self) -> list[Move]:
         """Inputs that are to be moved."""
@@ -347,7 +353,9 @@ class Catalogue:
                 self._connection.execute(f"INSERT INTO run VALUES ({_marks(row)})", row)
                 self._insert("source", [(*source[:-1], json.dumps(source.counts)) for source in noted.sources])
                 self._insert("artifact", noted.artifacts)
+                self._insert("collected", collected(noted.sources))
                 self._insert("move", noted.moves)
+                self._note_repeats(noted.repeats)
                 suspended = run.totals.get("exceptions", {}).get("suspended", {}).items()
                 oldest = run.totals.get("oldest_suspended", {})
                 self._insert("suspended", [(run.ordinal, code, items, oldest.get(code)) for code, items in suspended])
@@ -363,10 +371,11 @@ class Catalogue:
         except sqlite3.IntegrityError as error:
             raise InvariantError(f"run {run.ordinal} was committed before, or a part of it: {error}") from error
 
-    def add_moves(self, moves: Sequence[Move]) -> None:
-        """Note inputs that are to be moved without a run."""
+    def add_moves(self, moves: Sequence[Move], repeats: Sequence[Repeat] = ()) -> None:
+        """Note inputs that are to be moved without a run, and those that had come before."""
         with self._transaction():
             self._insert("move", moves)
+            self._note_repeats(repeats)
 
     def published(self, ordinal: int) -> None:
         """Note that a run's folder is in its place, for good."""
@@ -411,6 +420,13 @@ class Catalogue:
         rows = [(name, value, _hash_of(name, value)) for name, value in settings.items()]
         self._connection.executemany("INSERT OR REPLACE INTO setting VALUES (?, ?, ?)", rows)
 
+    def _note_repeats(self, repeats: Sequence[Repeat]) -> None:
+        for each in repeats:
+            before = self._rows("SELECT times FROM repeat WHERE content_hash = ?", each.content_hash)
+            noted = each._replace(times=each.times + sum(times for (times,) in before))
+            self._connection.execute("DELETE FROM repeat WHERE content_hash = ?", (each.content_hash,))
+            self._insert("repeat", [(*noted, _hash_of_repeat(noted))])
+
     def _insert(self, table: str, rows: Sequence) -> None:
         if rows:
             self._connection.executemany(f"INSERT INTO {table} VALUES ({_marks(rows[0])})", rows)
@@ -448,6 +464,10 @@ def _object(text: str) -> dict:
         return json.loads(text)
     except ValueError as error:
         raise InvariantError(f"the catalogue is damaged: {error}") from error
+
+
+def _hash_of_repeat(repeat: Repeat) -> str:
+    return _hash_of(repeat.content_hash, f"{repeat.name}\0{repeat.times}".encode())
 
 
 def _hash_of(name: str, value: bytes) -> str:

@@ -2,24 +2,24 @@
 
 Conventions
 -----------
-- A gap is a sequence number that lies between two that came, in the same feed and on the same date of the file name.
-- Suspense is what runs have suspended and no later run has rated again or written off, in items.
+- Suspense is what runs have suspended and no later run has rated again or written off, in items. It ages by event days:
+  from the first that waits to the newest of which any record was accepted; no clock is asked.
 """
 
 from __future__ import annotations
 
-from itertools import groupby, pairwise
-from operator import itemgetter
+import datetime as dt
 from typing import Any
 
 import pyarrow as pa
 
 from mediation.pipeline.audit import INTO, OUT_OF
 from mediation.pipeline.run import TABLES
+from mediation.workspace.collection import collection, missing_files
 from mediation.workspace.protocol import Place
 from mediation.workspace.staged import SUMMED
 
-MOST_LISTED = 1000  # of a gap's numbers
+EPOCH = dt.date(1970, 1, 1)
 RUN_COLUMNS = {
     "ordinal": pa.int64(),
     "run_id": pa.utf8(),
@@ -42,6 +42,7 @@ FILE_COLUMNS = {
     "refused": pa.utf8(),
     **dict.fromkeys((*INTO, *OUT_OF, "bytes_in"), pa.int64()),
 }
+MISSING_COLUMNS = {"feed": pa.utf8(), "date": pa.utf8(), "sequence": pa.int64()}
 
 
 def tables(place: Place) -> dict[str, Any]:
@@ -61,19 +62,20 @@ def tables(place: Place) -> dict[str, Any]:
     found["runs"] = pa.Table.from_pylist(told, schema=pa.schema(list(RUN_COLUMNS.items())))
     told = [{**source._asdict(), **source.counts} for source in sources]
     found["files"] = pa.Table.from_pylist(told, schema=pa.schema(list(FILE_COLUMNS.items())))
+    found["missing"] = pa.Table.from_pylist(missing_files(place), schema=pa.schema(list(MISSING_COLUMNS.items())))
     return found
 
 
 def status(place: Place) -> dict:
-    """Runs, files, gaps, suspense, totals, and the certificates' last link."""
+    """Runs, files, what was collected, suspense, totals, and the certificates' last link."""
     catalogue = place.catalogue
     last = catalogue.last_run()
     return {
         "runs": catalogue.run_count(),
         "files": catalogue.file_count(),
         "refused": _named(("name", "run", "code"), catalogue.refused()),
-        "gaps": gaps(place),
-        "suspense": _named(("code", "items", "since_run", "oldest_day"), catalogue.waiting_by_code()),
+        **collection(place),
+        "suspense": [_aged(each, catalogue.newest_day()) for each in waiting_by_code(place)],
         "totals": dict.fromkeys(SUMMED, 0) if last is None else last.sums,
         "last_run": None if last is None else last.run_id,
         "chain": None if last is None else last.chain,
@@ -86,16 +88,16 @@ def waiting(place: Place) -> list[dict]:
     return _named(("run", "code", "items", "oldest_day"), place.catalogue.waiting())
 
 
-def gaps(place: Place) -> list[dict]:
-    """Every sequence number that is missing between two that came."""
-    found = []
-    for (feed, date), rows in groupby(place.catalogue.sequences(), key=itemgetter(0, 1)):
-        missing: list[int] = []
-        for (*_, before), (*_, after) in pairwise(rows):
-            missing.extend(range(before + 1, min(after, before + 1 + MOST_LISTED)))
-        if missing:
-            found.append({"feed": feed, "date": date, "missing": missing[:MOST_LISTED]})
-    return found
+def waiting_by_code(place: Place) -> list[dict]:
+    """The same by code, with the oldest run."""
+    return _named(("code", "items", "since_run", "oldest_day"), place.catalogue.waiting_by_code())
+
+
+def _aged(waits: dict, newest: int | None) -> dict:
+    """With the days from the first event that waits to the newest that was accepted, where both are known."""
+    oldest = waits["oldest_day"]
+    age = None if oldest is None or newest is None else newest - (dt.date.fromisoformat(oldest) - EPOCH).days
+    return {**waits, "age_days": age}
 
 
 def _named(names: tuple[str, ...], rows: list[tuple]) -> list[dict]:

@@ -23,7 +23,7 @@ from mediation.workspace import history, protocol, staged, suspense
 from mediation.workspace.edited import FIXED
 from mediation.workspace.intake import PIECE_BYTES, kept_copy
 from mediation.workspace.protocol import Place
-from mediation.workspace.rows import Artifact, Run, SourceRow
+from mediation.workspace.rows import Artifact, Run, SourceRow, collected
 
 COUNTED = {  # where the certificate counts the rows of a table
     "rated": ("rate", "items_out"),
@@ -81,6 +81,7 @@ def _noted_faults(place: Place, run: Run) -> list[str]:
             [list(each[:2]) + list(each[3:]) for each in catalogue.corrected_by(run.ordinal)],
             sorted(arguments.get("corrected", [])),
         ),
+        "collected": (catalogue.collected_by(run.ordinal), collected(catalogue.sources(run.ordinal))),
         "merged": (
             [each.run for each in catalogue.merged_by(run.ordinal)],
             sorted(arguments.get("merged", [])),
