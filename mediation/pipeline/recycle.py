@@ -45,6 +45,7 @@ class Recycling(Finished):
 
     threads = 1
     stages: tuple[str, ...] = ("rate",)
+    admission: Any = ()  # has accepted nothing
 
     def __init__(self, rows: pa.Table, names: dict[int, tuple[str, str]], book: Any, *, write_off: bool = False):
         self.book, self.clock, self.records_done = book, StageClock(), 0
@@ -79,6 +80,18 @@ class Recycling(Finished):
             everything = Batch.of(pa.record_batch({"row": np.arange(usage.num_rows, dtype=np.int32)}))
             job = Job(0, state, -1, 0, usage, None, self._rejects, 0, everything, None)  # type: ignore[arg-type]
             yield self._finisher.finish(self, job)  # type: ignore[arg-type]
+
+
+def without_rows(book: Any) -> Recycling:
+    """A run that has nothing to rate, as those that put a workspace in order: its tables are empty."""
+    return Recycling(pa.table({}), {}, book)
+
+
+def record_keys(rows: pa.Table | pa.RecordBatch) -> np.ndarray:
+    """One number for each row's record: a run holds at most 2^32 of them, and so does a file."""
+    source_id, record_no = (rows[name].to_numpy().astype(np.int64) for name in ("source_id", "record_no"))
+    assert not len(rows) or (record_no.min() >= 0 and record_no.max() < 1 << 32)
+    return source_id << 32 | record_no
 
 
 def in_order(rows: pa.Table, book: Any) -> pa.Table:

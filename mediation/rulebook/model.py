@@ -286,6 +286,14 @@ class Limits(Declared, frozen=True, kw_only=True):
     max_refused_files: int = 0
 
 
+class Retention(Declared, frozen=True, kw_only=True):
+    """What a workspace keeps, in event days before the newest; None is for ever."""
+
+    history_days: int | None = None  # repeats are recognised; what is older is suspended as too old
+    sources_days: int | None = None  # copies of the files: runs can be replayed
+    tables_days: int | None = None  # rated, rejects, suspended, duplicates; certificates and sums stay
+
+
 class Book(Declared, frozen=True, kw_only=True):
     """rulebook.toml"""
 
@@ -300,6 +308,7 @@ class Book(Declared, frozen=True, kw_only=True):
     numbers: dict[str, Numbers] = {}
     columns: dict[str, list[str]] = {}  # named sets for --columns
     limits: Limits = Limits()
+    retention: Retention = Retention()
 
 
 class Declarations(msgspec.Struct, frozen=True, kw_only=True):

@@ -251,6 +251,11 @@ class Catalogue:
         """What is suspended and not settled: run, code, items, and the first event day."""
         return self._rows(f"{WAITING} ORDER BY run, code")
 
+    def runs_of_waiting(self) -> set[int]:
+        """Runs whose tables tell what waits: that have suspended it, or have rated a part of that edited."""
+        runs = {run for run, *_ in self.waiting()}
+        return runs | {by_run for run, by_run in self._rows("SELECT run, by_run FROM corrected") if run in runs}
+
     def waiting_by_code(self) -> list[tuple[str, int, int, str | None]]:
         """The same by code: items, the oldest run, and the first event day."""
         return self._rows(
@@ -289,9 +294,9 @@ class Catalogue:
         """Days and how many of their records all runs have accepted, the newest day first."""
         return self._rows("SELECT day, sum(records) FROM event_day GROUP BY day ORDER BY day DESC")
 
-    def newest_days(self) -> list[tuple[int, int]]:
-        """Every run that has accepted a record with a day, and the newest of them."""
-        return self._rows("SELECT run, max(day) FROM event_day GROUP BY run ORDER BY run")
+    def days_by_run(self) -> list[tuple[int, int, int]]:
+        """Run, day, records: what every run has accepted, its newest day first."""
+        return self._rows("SELECT run, day, records FROM event_day ORDER BY run, day DESC")
 
     def horizon(self, before: int | None = None) -> int | None:
         """The first day whose history is there, today or for the run of an ordinal; None: all there ever was."""
@@ -323,10 +328,6 @@ class Catalogue:
         """The run that a source came in."""
         rows = self._rows("SELECT run FROM source WHERE source_id = ?", source_id)
         return rows[0][0] if rows else None
-
-    def newest_day(self) -> int | None:
-        """The newest day (since 1970) of which a record was accepted."""
-        return self._rows("SELECT max(day) FROM event_day")[0][0]
 
     def run_of_content(self, content_hash: str) -> int | None:
         """The run that has accepted a file of this content."""

@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 
 from mediation import schema
 from mediation.errors import EditedCopyError, NoInputError, UsageError
+from mediation.pipeline.recycle import record_keys
 from mediation.settle.settlement import guarded_text
 
 IDENTITY = ("source_id", "record_no", "item_no")
@@ -275,13 +276,6 @@ def _replaced(rows: pa.RecordBatch, edited: dict[str, pa.Array], of_copy: np.nda
 
 def _identities(columns: list[pa.Array]) -> list[tuple[int, ...]]:
     return list(zip(*(column.to_pylist() for column in columns), strict=True))
-
-
-def record_keys(rows: pa.Table | pa.RecordBatch) -> np.ndarray:
-    """One number for each record: a run holds at most 2^32 of them, and so does a file."""
-    source_id, record_no = (rows[name].to_numpy().astype(np.int64) for name in IDENTITY[:2])
-    assert not len(rows) or (record_no.min() >= 0 and record_no.max() < 1 << 32)
-    return source_id << 32 | record_no
 
 
 def _told(faults: list[tuple[int, str, str]]) -> list[str]:

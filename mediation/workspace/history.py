@@ -15,47 +15,56 @@ from typing import Any
 import pyarrow as pa
 
 from mediation.dedup.history import Segment, SegmentHistory, write_segment
+from mediation.errors import NoInputError
 from mediation.native._column import Batch
 from mediation.pipeline.engine import Past
 from mediation.pipeline.output import write_run
-from mediation.pipeline.recycle import Recycling
+from mediation.pipeline.recycle import without_rows
 from mediation.workspace.protocol import Place
 from mediation.workspace.rows import EventDay, Merged, Noted, Run
 from mediation.workspace.staged import staged
 
 SEGMENT = "history.segment"
-NO_ROWS = pa.table({})
 MOST_MERGED = 16_000_000  # records in a merged segment: it is put together in memory
 
 
 def past(place: Place, *, before: int | None = None) -> Past:
     """What a run has to know of those before it: of all, or of those before an ordinal."""
-    known = [segment for _, segment in (opened(place) if before is None else every(place, before))]
-    return Past(place.catalogue.setting("secret"), True, SegmentHistory(known) if known else None)
+    known = [each for _, each in opened(place, before)]
+    horizon = place.catalogue.horizon(before)
+    return Past(place.catalogue.setting("secret"), True, SegmentHistory(known) if known else None, horizon)
 
 
-def every(place: Place, before: int | None = None) -> list[tuple[int, Segment]]:
-    """Each run's own segment, with its ordinal; of merging runs none, which have nothing of their own.
+def opened(place: Place, before: int | None = None) -> list[tuple[int, Segment]]:
+    """The segments that hold everything once, each with its run: merged ones in the place of those that they hold.
 
     Raises
     ------
     DamagedState
         One is not as it was written.
+    NoInputError
+        One was given up since.
     """
-    merging = {each.by_run for each in place.catalogue.merged()}
-    wanted = _ordinals(place, before) - merging
-    return [(ordinal, _open(place, ordinal)) for ordinal in sorted(wanted)]
+    merged = [each for each in place.catalogue.merged() if before is None or each.by_run < before]
+    ordinals = _ordinals(place, before).difference(each.run for each in merged)
+    dropped = {each.run: each.by_run for each in place.catalogue.dropped() if each.part == "history"}
+    for ordinal in sorted(ordinals.intersection(dropped)):
+        if before is not None and dropped[ordinal] > before:
+            raise NoInputError(f"run {dropped[ordinal]} has given up the history of run {ordinal}, which is needed")
+    return [(ordinal, segment(place, ordinal)) for ordinal in sorted(ordinals.difference(dropped))]
 
 
-def opened(place: Place) -> list[tuple[int, Segment]]:
-    """The segments that hold everything once: merged ones in the place of those that they hold."""
-    superseded = {each.run for each in place.catalogue.merged()}
-    return [(ordinal, _open(place, ordinal)) for ordinal in sorted(_ordinals(place) - superseded)]
+def every(place: Place) -> list[tuple[int, Segment]]:
+    """Every segment that is there, with its run."""
+    dropped = {each.run for each in place.catalogue.dropped() if each.part == "history"}
+    return [(ordinal, segment(place, ordinal)) for ordinal in sorted(_ordinals(place) - dropped)]
 
 
 def event_days(place: Place) -> list[EventDay]:
     """What every run has accepted of each day, from their own segments."""
-    return [days for ordinal, segment in every(place) for days in days_of(segment.days, ordinal)]
+    merging = {each.by_run for each in place.catalogue.merged()}
+    own = [(ordinal, found) for ordinal, found in every(place) if ordinal not in merging]
+    return [days for ordinal, found in own for days in days_of(found.days, ordinal)]
 
 
 def days_of(days: Iterable[tuple[int | None, int]], run: int) -> list[EventDay]:
@@ -67,7 +76,8 @@ def _ordinals(place: Place, before: int | None = None) -> set[int]:
     return {each.run for each in place.catalogue.artifacts(path=SEGMENT) if before is None or each.run < before}
 
 
-def _open(place: Place, ordinal: int) -> Segment:
+def segment(place: Place, ordinal: int) -> Segment:
+    """A run's."""
     return _read(place, place.folder(place.catalogue.run(ordinal)), ordinal)
 
 
@@ -82,10 +92,10 @@ def merge(place: Place, book: Any) -> Run | None:
     """
     small = sorted(opened(place), key=lambda each: (len(each[1]), each[0]))
     chosen, entries = [], 0
-    for ordinal, segment in small:
-        if entries + len(segment) <= MOST_MERGED:
-            chosen.append((ordinal, segment))
-            entries += len(segment)
+    for ordinal, found in small:
+        if entries + len(found) <= MOST_MERGED:
+            chosen.append((ordinal, found))
+            entries += len(found)
     if len(chosen) < 2:
         return None
     ordinals = sorted(ordinal for ordinal, _ in chosen)
@@ -97,9 +107,9 @@ def merge(place: Place, book: Any) -> Run | None:
 
 def write_merged(place: Place, ordinals: Sequence[int], book: Any, folder: Path, disk: Any) -> dict:
     """Write the run that puts these runs' segments into one; what its run.json holds."""
-    parts = [pa.record_batch(part) for ordinal in ordinals for part in _open(place, ordinal).entries()]
+    parts = [pa.record_batch(part) for ordinal in ordinals for part in segment(place, ordinal).entries()]
     together = pa.Table.from_batches(parts).combine_chunks().to_batches()[0]
-    result = write_run(Recycling(NO_ROWS, {}, book), folder, disk)  # with empty tables, as any run's
+    result = write_run(without_rows(book), folder, disk)
     _write(place, Batch.of(together), folder, disk)
     return result
 

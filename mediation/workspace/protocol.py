@@ -23,7 +23,7 @@ from mediation.pipeline.disk import Disk
 from mediation.workspace.catalogue import Catalogue
 from mediation.workspace.rows import Noted, Run
 
-STAGING, RUNS = "staging", "runs"
+STAGING, RUNS, REFERENCES = "staging", "runs", "references"
 
 
 class Place(NamedTuple):

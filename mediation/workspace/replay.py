@@ -18,10 +18,9 @@ from typing import Any, NamedTuple
 
 from mediation.errors import InvariantError, NoInputError, UsageError
 from mediation.pipeline.output import write_run
-from mediation.pipeline.recycle import Recycling
 from mediation.pipeline.run import Stream
 from mediation.pipeline.sources import Listed
-from mediation.workspace import history, protocol, suspense
+from mediation.workspace import history, protocol, retention, suspense
 from mediation.workspace.intake import kept_copy
 from mediation.workspace.protocol import Place
 from mediation.workspace.rows import Run
@@ -120,7 +119,7 @@ def _ingest(again: Again) -> str:
     past = history.past(again.place, before=again.run.ordinal)
     batches = Stream(listed, again.book, again.threads, past=past)
     try:
-        return _written(again, batches, batches)
+        return _written(again, batches)
     finally:
         batches.close()
 
@@ -129,26 +128,26 @@ def _settle(again: Again) -> str:
     """Whatever has become of suspended rows."""
     place, run = again.place, again.run
     if "edited" in run.arguments:
-        rows, waited = suspense.corrected_by(place, run)
-        correcting = suspense.correcting(place, again.book, rows, waited, run.ordinal)
-        return _written(again, correcting, correcting)
+        edited, waited = suspense.corrected_by(place, run)
+        return _written(again, suspense.correcting(place, again.book, edited, waited, run.ordinal))
     wanted = [{"run": number, "code": code} for number, code in run.arguments["settled"]]
     table = suspense.rows(place, wanted, before=run.ordinal)
     assert table is not None  # else there were no run
     write_off = run.kind == "write_off"
-    return _written(again, Recycling(table, place.catalogue.source_names(), again.book, write_off=write_off))
+    return _written(again, suspense.settling(place, again.book, table, write_off=write_off, before=run.ordinal))
 
 
 def _merge(again: Again) -> str:
-    return history.write_merged(again.place, again.run.arguments["merged"], again.book, again.folder, again.disk)[
-        "digest"
-    ]
+    place, merged = again.place, again.run.arguments["merged"]
+    for each in place.catalogue.dropped():
+        if each.part == retention.HISTORY and each.run in merged:
+            raise NoInputError(f"run {each.by_run} has given up the history of run {each.run}, which is needed")
+    return history.write_merged(place, merged, again.book, again.folder, again.disk)["digest"]
 
 
-def _written(again: Again, batches: Any, accepting: Any = None) -> str:
+def _written(again: Again, batches: Any) -> str:
     result = write_run(batches, again.folder, again.disk)
-    if accepting is not None:
-        history.write(again.place, accepting.admission, again.run.ordinal, again.folder, again.disk)
+    history.write(again.place, batches.admission, again.run.ordinal, again.folder, again.disk)
     return result["digest"]
 
 

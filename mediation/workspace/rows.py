@@ -84,6 +84,7 @@ CREATE TABLE repeat (
     content_hash TEXT PRIMARY KEY, name TEXT NOT NULL, times INTEGER NOT NULL, hash TEXT NOT NULL
 ) STRICT;
 """
+EDITED = "edited.parquet"  # of a run that has rated edited rows: which, and how they then were
 STEPS = TABLES, RETENTION, SUSPENSE, COLLECTION
 VERSION = len(STEPS)
 

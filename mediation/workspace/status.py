@@ -3,23 +3,25 @@
 Conventions
 -----------
 - Suspense is what runs have suspended and no later run has rated again or written off, in items. It ages by event days:
-  from the first that waits to the newest of which any record was accepted; no clock is asked.
+  from the first that waits to the watermark, the newest that was accepted; no clock is asked.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import time
 from typing import Any
 
 import pyarrow as pa
 
 from mediation.pipeline.audit import INTO, OUT_OF
 from mediation.pipeline.run import TABLES
+from mediation.workspace import retention
 from mediation.workspace.collection import collection, missing_files
 from mediation.workspace.protocol import Place
 from mediation.workspace.staged import SUMMED
 
-EPOCH = dt.date(1970, 1, 1)
+PUBLISHED_WITHIN_S, ASK_AGAIN_S = 1.0, 0.01
 RUN_COLUMNS = {
     "ordinal": pa.int64(),
     "run_id": pa.utf8(),
@@ -49,13 +51,14 @@ def tables(place: Place) -> dict[str, Any]:
     """Name -> Arrow dataset or table of what is committed."""
     import pyarrow.dataset
 
+    _await_publication(place)
     runs, sources = place.catalogue.runs(), place.catalogue.sources()
     folders = {run.ordinal: place.folder(run) for run in runs}
+    given_up = {each.run for each in place.catalogue.dropped() if each.part == retention.RESULTS}
     found: dict[str, Any] = {}
     for name in TABLES:
-        files = [
-            str(folders[each.run] / each.path) for each in place.catalogue.artifacts(path=f"{name}/part-%.parquet")
-        ]
+        parts = place.catalogue.artifacts(path=f"{name}/part-%.parquet")
+        files = [str(folders[each.run] / each.path) for each in parts if each.run not in given_up]
         if files:
             found[name] = pyarrow.dataset.dataset(files, format="parquet")
     told = [{**run._asdict(), **run.totals} for run in runs]
@@ -66,19 +69,28 @@ def tables(place: Place) -> dict[str, Any]:
     return found
 
 
+def _await_publication(place: Place) -> None:
+    """Let a run that was committed just now come to its place; one whose writer died stays where it is."""
+    until = time.monotonic() + PUBLISHED_WITHIN_S
+    while place.catalogue.unpublished() and time.monotonic() < until:
+        time.sleep(ASK_AGAIN_S)
+
+
 def status(place: Place) -> dict:
     """Runs, files, what was collected, suspense, totals, and the certificates' last link."""
     catalogue = place.catalogue
-    last = catalogue.last_run()
+    last, watermark = catalogue.last_run(), retention.date_of(retention.watermark(place))
     return {
         "runs": catalogue.run_count(),
         "files": catalogue.file_count(),
         "refused": _named(("name", "run", "code"), catalogue.refused()),
         **collection(place),
-        "suspense": [_aged(each, catalogue.newest_day()) for each in waiting_by_code(place)],
+        "suspense": [_aged(each, watermark) for each in waiting_by_code(place)],
         "totals": dict.fromkeys(SUMMED, 0) if last is None else last.sums,
         "last_run": None if last is None else last.run_id,
         "chain": None if last is None else last.chain,
+        "watermark": retention.written(watermark),
+        "history_from": retention.written(retention.date_of(catalogue.horizon())),
         "interrupted": len(catalogue.unpublished()),
     }
 
@@ -93,11 +105,10 @@ def waiting_by_code(place: Place) -> list[dict]:
     return _named(("code", "items", "since_run", "oldest_day"), place.catalogue.waiting_by_code())
 
 
-def _aged(waits: dict, newest: int | None) -> dict:
-    """With the days from the first event that waits to the newest that was accepted, where both are known."""
+def _aged(waits: dict, watermark: dt.date | None) -> dict:
     oldest = waits["oldest_day"]
-    age = None if oldest is None or newest is None else newest - (dt.date.fromisoformat(oldest) - EPOCH).days
-    return {**waits, "age_days": age}
+    known = oldest is not None and watermark is not None
+    return {**waits, "age_days": (watermark - dt.date.fromisoformat(oldest)).days if known else None}
 
 
 def _named(names: tuple[str, ...], rows: list[tuple]) -> list[dict]:

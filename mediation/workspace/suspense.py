@@ -7,6 +7,7 @@ Conventions
 - An edited copy settles the records that it holds rows of, and no others: the rest waits on where it was. The
   catalogue notes how many items of a run and code that were; which ones stands in the run's own `edited.parquet`,
   as they then were, beside the run and code that they waited by.
+- What is too old to be told from a repeat is looked up again, and waits on unless it is edited into what can be told.
 - Recycling and writing off are runs, with certificates of their own.
 """
 
@@ -22,18 +23,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from mediation.errors import UsageError
+from mediation.errors import NoInputError, UsageError
 from mediation.pipeline.correct import Correcting
 from mediation.pipeline.output import write_run
-from mediation.pipeline.recycle import Recycling
-from mediation.workspace import history
-from mediation.workspace.edited import IDENTITY, Copy, plain, read_copy, record_keys
+from mediation.pipeline.recycle import Recycling, record_keys
+from mediation.workspace import history, retention
+from mediation.workspace.edited import IDENTITY, Copy, plain, read_copy
 from mediation.workspace.protocol import Place
-from mediation.workspace.rows import Corrected, Noted, Run, Settled
-from mediation.workspace.staged import staged
+from mediation.workspace.rows import EDITED, Artifact, Corrected, EventDay, Noted, Run, Settled
+from mediation.workspace.staged import Staged, staged
 from mediation.workspace.status import waiting
 
-EDITED = "edited.parquet"
+NOT_ADMITTED = "deduplicate"  # the stage of rows that no run has accepted: they are looked up before they are rated
 
 
 class Settling(NamedTuple):
@@ -82,6 +83,11 @@ def rows(
         Of these sources only.
     columns : list of str, optional
         These only, with those that identify a row.
+
+    Raises
+    ------
+    NoInputError
+        A run has given up its tables since, in which nothing waits any more.
     """
     codes: dict[int, list[str]] = {}
     for each in wanted:
@@ -90,10 +96,11 @@ def rows(
     filters = None if sources is None else [("source_id", "in", sorted(sources))]
     parts = []
     for number in sorted(codes):
+        if _has_given_up(place, number):
+            raise NoInputError(f"run {number} has given up its tables, which are needed")
         gone = _corrected(place, number, before)
         for artifact in place.catalogue.artifacts(number, "suspended/part-%"):
-            path = place.folder(place.catalogue.run(number)) / artifact.path
-            table = pq.read_table(path, columns=asked, filters=filters)
+            table = pq.read_table(_path(place, artifact), columns=asked, filters=filters)
             waits = pc.is_in(table["code"].cast(pa.utf8()), value_set=pa.array(codes[number], pa.utf8()))
             if gone.size:
                 waits = pc.and_(waits, pa.array(~np.isin(record_keys(table), gone)))
@@ -105,12 +112,17 @@ def rows(
 def _corrected(place: Place, run: int, before: int | None) -> np.ndarray:
     """The records that a run has suspended, and a later one has rated edited."""
     by_runs = {each.by_run for each in place.catalogue.corrected(run) if before is None or each.by_run < before}
-    found = [pq.read_table(_edited(place, each), filters=[("run", "=", run)]) for each in sorted(by_runs)]
-    return np.concatenate([record_keys(table) for table in found]) if found else np.empty(0, np.int64)
+    paths = [_path(place, each) for by_run in sorted(by_runs) for each in place.catalogue.artifacts(by_run, EDITED)]
+    found = [record_keys(pq.read_table(path, filters=[("run", "=", run)])) for path in paths]
+    return np.concatenate(found) if found else np.empty(0, np.int64)
 
 
-def _edited(place: Place, run: int) -> Path:
-    return place.folder(place.catalogue.run(run)) / EDITED
+def _has_given_up(place: Place, run: int) -> bool:
+    return any(each.part == retention.RESULTS for each in place.catalogue.dropped_of(run))
+
+
+def _path(place: Place, artifact: Artifact) -> Path:
+    return place.folder(place.catalogue.run(artifact.run)) / artifact.path
 
 
 def settle(place: Place, book: Any, wanted: list[dict], *, write_off: bool) -> Settling:
@@ -129,12 +141,25 @@ def settle(place: Place, book: Any, wanted: list[dict], *, write_off: bool) -> S
     if table is None or not table.num_rows:
         return Settling(None, {})
     with staged(place) as run:
-        batches = Recycling(table, place.catalogue.source_names(), book, write_off=write_off)
+        batches = settling(place, book, table, write_off=write_off)
         result = write_run(batches, run.folder, run.disk)
         settled = [Settled(each["run"], each["code"], run.ordinal) for each in wanted]
         arguments = {"settled": [[each.run, each.code] for each in settled]}
-        noted = Noted(settled=settled)
+        noted = Noted(settled=settled, event_days=_accepted(place, batches, run))
         return Settling(run.commit("write_off" if write_off else "recycle", book, arguments, result, noted), result)
+
+
+def _accepted(place: Place, batches: Recycling, run: Staged) -> list[EventDay]:
+    return history.write(place, batches.admission, run.ordinal, run.folder, run.disk)
+
+
+def settling(
+    place: Place, book: Any, table: pa.Table, *, write_off: bool = False, before: int | None = None
+) -> Recycling:
+    """The run over rows that wait, on the state of today or before a run."""
+    if not write_off and pc.any(pc.equal(table["stage"].cast(pa.utf8()), NOT_ADMITTED)).as_py():
+        return correcting(place, book, table, table, before)
+    return Recycling(table, place.catalogue.source_names(), book, write_off=write_off)
 
 
 # ------------------------------------------------------------------------------------------ edited copies
@@ -172,14 +197,12 @@ def correct(place: Place, book: Any, path: Path) -> Settling:
             pq.write_table(edited, file, compression="zstd")
         batches = correcting(place, book, edited, pa.Table.from_batches([waited]))
         result = write_run(batches, run.folder, run.disk)
-        event_days = history.write(place, batches.admission, run.ordinal, run.folder, run.disk)
-        run.disk.sync_folder(run.folder)
         corrected = _noted(place, edited, run.ordinal)
         arguments = {
             "edited": run.disk.artifacts[EDITED].hash,
             "corrected": [[each.run, each.code, each.items, each.oldest] for each in corrected],
         }
-        noted = Noted(corrected=corrected, event_days=event_days)
+        noted = Noted(corrected=corrected, event_days=_accepted(place, batches, run))
         return Settling(run.commit("recycle", book, arguments, result, noted), result)
 
 
@@ -195,7 +218,8 @@ def correcting(place: Place, book: Any, edited: pa.Table, waited: pa.Table, befo
 
 def corrected_by(place: Place, run: Run) -> tuple[pa.Table, pa.Table]:
     """What a run has rated edited: as it then was, and as it had waited before."""
-    edited = pq.read_table(_edited(place, run.ordinal))
+    (artifact,) = place.catalogue.artifacts(run.ordinal, EDITED)
+    edited = pq.read_table(_path(place, artifact))
     wanted = [{"run": number, "code": code} for number, code, *_ in run.arguments["corrected"]]
     table = rows(place, wanted, before=run.ordinal, sources=pc.unique(edited["source_id"]).to_pylist())
     assert table is not None
@@ -221,15 +245,10 @@ def _earlier(place: Place, records: set[tuple[int, int]], before: int | None) ->
     """All that records were when they came, and when runs rated them edited: one table for each time."""
     ids = sorted({source_id for source_id, _ in records})
     keys = np.array([source_id << 32 | record_no for source_id, record_no in records])
-    runs = {place.catalogue.run_of_source(source_id) for source_id in ids}
-    paths = [
-        place.folder(place.catalogue.run(run)) / artifact.path
-        for run in runs
-        if run is not None
-        for artifact in place.catalogue.artifacts(run, "suspended/part-%")
-    ]
-    edits = [each.run for each in place.catalogue.artifacts(path=EDITED) if before is None or each.run < before]
-    paths += [_edited(place, run) for run in edits]
+    came_in = {place.catalogue.run_of_source(source_id) for source_id in ids}
+    found = [each for run in came_in for each in place.catalogue.artifacts(run, "suspended/part-%")]
+    found += [each for each in place.catalogue.artifacts(path=EDITED) if before is None or each.run < before]
+    paths = [_path(place, each) for each in found if not _has_given_up(place, each.run)]
     tables = [pq.read_table(path, filters=[("source_id", "in", ids)]) for path in paths]
     return [found for each in tables if len(found := each.filter(pa.array(np.isin(record_keys(each), keys))))]
 

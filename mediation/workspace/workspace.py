@@ -22,17 +22,17 @@ from typing import TYPE_CHECKING, Any
 from mediation.errors import InvariantError, NoInputError, OutputError, RulebookError, TemporaryError
 from mediation.pipeline.disk import Disk
 from mediation.rulebook import Rulebook, load_rulebook
-from mediation.workspace import edited, history, ingest, protocol, replay, suspense
+from mediation.workspace import edited, history, ingest, protocol, replay, retention, suspense
 from mediation.workspace import status as told
 from mediation.workspace import verify as checked
 from mediation.workspace.catalogue import NAME, Catalogue
-from mediation.workspace.protocol import RUNS, STAGING, Place
+from mediation.workspace.protocol import REFERENCES, RUNS, STAGING, Place
 from mediation.workspace.rows import VERSION, Run
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-RULEBOOKS, REFERENCES, LOCK = "rulebooks", "references", "lock"
+RULEBOOKS, LOCK = "rulebooks", "lock"
 NO_REFERENCE = b""
 OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 ASK_AGAIN_S = 0.05
@@ -57,7 +57,9 @@ class Workspace:
         self.root = Path(path).absolute()
         self._books: dict[tuple[str, str], Rulebook] = {}
         self._refuse_foreign()
-        self.place = Place(self.root, disk or Disk(), Catalogue.open_file(self.root / NAME))
+        disk = disk or Disk()
+        _refuse_network(disk, self.root)
+        self.place = Place(self.root, disk, Catalogue.open_file(self.root / NAME))
         if self.place.catalogue.version < VERSION:
             with self.locked(0.0):
                 pass  # which brings it up to date
@@ -102,6 +104,7 @@ class Workspace:
         RulebookError
         """
         root, disk = Path(path).absolute(), Disk()
+        _refuse_network(disk, root.parent)
         book = load_rulebook(rulebook, reference)  # before anything is made
         try:
             disk.make_folder(root)
@@ -129,15 +132,21 @@ class Workspace:
         ------
         InvariantError
             The workspace's copy is not what was copied.
+        NoInputError
+            An earlier run's reference data were given up since.
         """
-        if rulebook_hash is None or reference_hash is None:
+        is_past = rulebook_hash is not None and reference_hash is not None
+        if not is_past:
             settings = (self.place.catalogue.setting(name).decode() for name in ("rulebook", "reference"))
             rulebook_hash, reference_hash = settings
         if (rulebook_hash, reference_hash) not in self._books:
             reference = self.root / REFERENCES / reference_hash
             pinned = reference_hash and self.place.disk.exists(reference)
             book = load_rulebook(self.root / RULEBOOKS / rulebook_hash, reference if pinned else None)
-            if book.hash != rulebook_hash or (pinned and book.reference_hash != reference_hash):
+            differs = reference_hash and book.reference_hash != reference_hash  # with none, it is that of no data
+            if differs and is_past and not pinned:
+                raise NoInputError(f"{self.root}: the reference data of that run are no longer kept")
+            if book.hash != rulebook_hash or differs:
                 raise InvariantError(f"{self.root}: the rule book or its reference data are not what was copied")
             self._books = {(rulebook_hash, reference_hash): book}  # the last one only: they are large
         return self._books[rulebook_hash, reference_hash]
@@ -299,6 +308,12 @@ class Workspace:
         with self.locked(wait_s):
             return suspense.settle(self.place, self.rulebook(), self.suspense(codes, runs), write_off=True)
 
+    def retire(self, *, dry_run: bool = False, wait_s: float = 0.0) -> tuple[Run | None, retention.Plan]:
+        """Give up what is older than the rule book's `[retention]` keeps; or, in a dry run, say only what that is."""
+        with self.locked(wait_s):
+            found = retention.plan(self.place, self.rulebook())
+            return None if dry_run else retention.retire(self.place, self.rulebook(), found), found
+
     def merge(self, *, wait_s: float = 0.0) -> Run | None:
         """Put small segments of the history into one, so that an ingest opens few; None where nothing is to be done."""
         with self.locked(wait_s):
@@ -329,6 +344,11 @@ class Workspace:
         except (InvariantError, RulebookError) as error:
             faults.append(str(error))
         return faults
+
+
+def _refuse_network(disk: Disk, folder: Path) -> None:
+    if (kind := disk.network(folder)) is not None:
+        raise InvariantError(f"{folder}: on {kind}, whose locks and syncs cannot be relied upon: use a local disk")
 
 
 def _pinned(disk: Disk, root: Path, book: Rulebook, rulebook: Any, reference: Any) -> dict[str, bytes]:
