@@ -24,8 +24,10 @@ from mediation.errors import EditedCopyError, InvariantError, NoInputError, Outp
 from mediation.workspace import edited, suspense
 from mediation.workspace.rows import Corrected, Noted
 from tests.test_workspace import committed, day
+from tests.test_workspace_retention import charged as charged_records
+from tests.test_workspace_retention import files_of, months, some_of, three_months
 
-__all__ = ["day"]  # the fixture
+__all__ = ["day", "months", "three_months"]  # the fixtures
 RULES = Path(mediation.sample.__file__).parent / "rulebook"
 IDENTITY = list(edited.IDENTITY)
 
@@ -161,6 +163,33 @@ def test_a_row_that_is_edited_back_is_not_its_own_duplicate(workspace, tmp_path)
     assert workspace.correct(copy_of(rest, tmp_path / "else.csv", **key)).run.totals["duplicates"] == 1
     assert workspace.verify() == []
     assert all(workspace.replay(number).same for number in range(1, 6))
+
+
+def test_what_is_too_old_is_charged_only_where_it_is_edited_into_what_can_be_told(three_months, months, tmp_path):
+    three_months.retire()
+    three_months.ingest([some_of(files_of(months[0])[0], tmp_path, slice(0, 50))])
+    before, count = charged_records(three_months), waits(three_months)
+    settling = three_months.recycle(["too_old"])
+    assert settling.run.totals["exceptions"]["suspended"] == {"too_old": settling.run.totals["recycled"]}
+    assert settling.run.totals["recycled"] > 40
+    old = of_host(three_months.suspended(["too_old"]), "CMCC", "data")
+    known = of_host(rated(three_months), "CMCC", "data").sort_by("start_time")
+    known = {name: known[name][-1].as_py() for name in ("start_time", "served_msisdn", "charging_id")}
+    steps = [  # of one row, then of others: what is edited, and what comes of it
+        (old.slice(0, 1), {"start_time": known["start_time"], "served_msisdn": 8610000000000}, "unknown_number"),
+        (old.slice(0, 1), {"code": "unknown_number", "stage": "guide", "field": "served_msisdn"}, "too_old"),
+        (old.slice(1, 1), known, "duplicates"),
+        (old.slice(2, 1), {**known, "charging_id": 4711}, "rated"),
+        (old.slice(3, 1), {**known, "charging_id": 4711}, "duplicates"),
+    ]
+    for number, (row, changes, wanted) in enumerate(steps):
+        totals = three_months.correct(copy_of(row, tmp_path / f"{number}.csv", **changes)).run.totals
+        found = {name: totals[name] for name in ("rated", "duplicates") if totals[name]}
+        assert found | totals["exceptions"]["suspended"] == {wanted: 1}, number
+    assert sum((charged_records(three_months) - before).values()) == 1
+    assert waits(three_months) == count - 3
+    assert three_months.verify() == []
+    assert all(three_months.replay(number).same for number in range(5, 12))
 
 
 def test_every_fault_is_told_at_once_and_nothing_is_written(workspace, tmp_path):
