@@ -8,7 +8,7 @@ Conventions
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,14 +98,20 @@ def merge(place: Place, book: Any) -> Run | None:
             entries += len(found)
     if len(chosen) < 2:
         return None
-    parts = [pa.record_batch(part) for _, found in chosen for part in found.entries()]
-    together = pa.Table.from_batches(parts).combine_chunks().to_batches()[0]
     ordinals = sorted(ordinal for ordinal, _ in chosen)
     with staged(place) as run:
-        result = write_run(without_rows(book), run.folder, run.disk)
-        _write(place, Batch.of(together), run.folder, run.disk)
+        result = write_merged(place, ordinals, book, run.folder, run.disk)
         merged = [Merged(ordinal, run.ordinal) for ordinal in ordinals]
         return run.commit("merge", book, {"merged": ordinals}, result, Noted(merged=merged))
+
+
+def write_merged(place: Place, ordinals: Sequence[int], book: Any, folder: Path, disk: Any) -> dict:
+    """Write the run that puts these runs' segments into one; what its run.json holds."""
+    parts = [pa.record_batch(part) for ordinal in ordinals for part in segment(place, ordinal).entries()]
+    together = pa.Table.from_batches(parts).combine_chunks().to_batches()[0]
+    result = write_run(without_rows(book), folder, disk)
+    _write(place, Batch.of(together), folder, disk)
+    return result
 
 
 def write(place: Place, admission: Any, run: int, folder: Path, disk: Any) -> list[EventDay]:
