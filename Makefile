@@ -60,7 +60,7 @@ build/fuzz/%: fuzz/%.cpp fuzz/common.hpp fuzz/plan.hpp fuzz/exact/native/pool.hp
 
 # The kernels' tests on extensions that stop at the first bad access, overflow or race. Needs nothing but g++.
 KERNEL_TESTS := $(addprefix tests/test_,$(addsuffix .py,\
-    decode malformed source dedup history rate rate_properties money settle column pipeline sample_render))
+    decode malformed source dedup history history_merge rate rate_properties money settle column pipeline sample_render))
 
 sanitize: $(VENV)/.installed-test
 	.ci/sanitize address,undefined $(KERNEL_TESTS)

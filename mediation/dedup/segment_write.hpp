@@ -20,6 +20,7 @@
 namespace mediation {
 
 inline constexpr uint64_t kMostEntries = UINT32_MAX;
+inline constexpr uint64_t kSlots = 16;       // of a bucket
 inline constexpr uint32_t kOrderAhead = 32;  // entries fetched before they are read; the order is that much longer
 
 // Contract: no fingerprint comes twice; at most kMostEntries.
@@ -79,39 +80,18 @@ inline void sort_slots(const EntryColumns& entries, const uint32_t* ends, uint64
 
 }  // namespace detail
 
-class SortedSegment {
+// Where the parts of a segment lie, and those of them that hold no entries.
+class SegmentFrame {
   public:
-    // Allocates; nothing else does.
-    SortedSegment(const EntryColumns& entries, const SipState& secret)
-        : entries_(entries), secret_(secret), order_(size_t{entries.count} + kOrderAhead) {
-        std::vector<uint32_t> counts(kDayCodes);
-        std::vector<detail::Slots> slots(kDayCodes);
-        detail::count_days(entries, counts.data());
-        uint64_t slot_count = 0;
-        for (int32_t code = 0; code < kDayCodes; ++code) {
-            if (!counts[code]) continue;
-            places_.push_back(place_for(code - 1, counts[code]));
-            slots[code] = {slot_count, places_.back().buckets * kSlots};
-            slot_count += slots[code].count;
-        }
-        std::vector<uint32_t> ends(slot_count + 1);
-        detail::sort_by_slot(entries, slots.data(), ends.data(), slot_count, order_.data());
-        detail::sort_slots(entries, ends.data(), slot_count, order_.data());
+    SegmentFrame() = default;
+    SegmentFrame(const std::vector<PartitionPlace>& counted, const Fingerprint& identity, const SipState& secret)
+        : places_(counted), secret_(secret), identity_(identity), seal_(secret, identity) {
         directory_offset_ = lay_out(places_);
-        find_buckets(ends.data());
-        for (uint32_t i = 0; i < entries.count; ++i) {
-            identity_.low += entries.fingerprints[i].low;
-            identity_.high += entries.fingerprints[i].high;
-        }
-        seal_ = Seal(secret, identity_);
     }
 
     const std::vector<PartitionPlace>& places() const { return places_; }
+    const Seal& seal() const { return seal_; }
     uint64_t bytes() const { return directory_offset_ + directory_bytes(places_.size()); }
-    uint64_t bytes_of_buckets(uint64_t partition, uint64_t begin, uint64_t end) const {
-        const uint32_t* begins = begins_of(partition);
-        return buckets_bytes(begins[end] - begins[begin], end - begin);
-    }
 
     // Contract of all: `out` has room for the part's bytes.
     void write_header(uint8_t* out) const {
@@ -119,13 +99,66 @@ class SortedSegment {
         std::memcpy(header.magic, kSegmentMagic, sizeof header.magic);
         header.version = kSegmentVersion;
         header.partitions = static_cast<uint32_t>(places_.size());
-        header.entries = entries_.count;
+        for (const PartitionPlace& place : places_) header.entries += place.entries;
         header.identity = identity_;
         header.directory_offset = directory_offset_;
         header.bytes = bytes();
         std::memcpy(out, &header, sizeof header);
         Seal(secret_, {0, 0}).close(SegmentPart::header, 0, 0, out, sizeof header - kChecksumBytes);
     }
+    void write_begins(uint64_t partition, const uint32_t* begins, uint8_t* out) const {
+        const uint64_t count = begins_bytes(places_[partition]) - kChecksumBytes;
+        std::memcpy(out, begins, count);
+        seal_.close(SegmentPart::begins, partition, 0, out, count);
+    }
+    void write_directory(uint8_t* out) const {
+        const uint64_t count = places_.size() * sizeof(PartitionPlace);
+        if (count) std::memcpy(out, places_.data(), count);
+        seal_.close(SegmentPart::directory, 0, 0, out, count);
+    }
+
+  private:
+    std::vector<PartitionPlace> places_;
+    SipState secret_;
+    Fingerprint identity_{0, 0};
+    Seal seal_;
+    uint64_t directory_offset_ = 0;
+};
+
+class SortedSegment {
+  public:
+    // Allocates; nothing else does.
+    SortedSegment(const EntryColumns& entries, const SipState& secret)
+        : entries_(entries), order_(size_t{entries.count} + kOrderAhead) {
+        std::vector<uint32_t> counts(kDayCodes);
+        std::vector<detail::Slots> slots(kDayCodes);
+        std::vector<PartitionPlace> places;
+        detail::count_days(entries, counts.data());
+        uint64_t slot_count = 0;
+        for (int32_t code = 0; code < kDayCodes; ++code) {
+            if (!counts[code]) continue;
+            places.push_back(place_for(code - 1, counts[code]));
+            slots[code] = {slot_count, places.back().buckets * kSlots};
+            slot_count += slots[code].count;
+        }
+        std::vector<uint32_t> ends(slot_count + 1);
+        detail::sort_by_slot(entries, slots.data(), ends.data(), slot_count, order_.data());
+        detail::sort_slots(entries, ends.data(), slot_count, order_.data());
+        Fingerprint identity{0, 0};
+        for (uint32_t i = 0; i < entries.count; ++i) add_to_identity(identity, entries.fingerprints[i]);
+        frame = SegmentFrame(places, identity, secret);
+        find_buckets(ends.data());
+    }
+
+    SegmentFrame frame;
+
+    const uint32_t* begins_of(uint64_t partition) const { return begins_.data() + first_begin_[partition]; }
+    uint64_t bytes_of_buckets(uint64_t partition, uint64_t begin, uint64_t end) const {
+        const uint32_t* begins = begins_of(partition);
+        return buckets_bytes(begins[end] - begins[begin], end - begin);
+    }
+
+    // Contract of all: `out` has room for the part's bytes.
     void write_buckets(uint64_t partition, uint64_t begin, uint64_t end, uint8_t* out) const {
         const uint32_t* begins = begins_of(partition);
         for (uint64_t b = begin; b < end; ++b) {
@@ -138,12 +171,12 @@ class SortedSegment {
                 std::memcpy(out + sizeof(Fingerprint) * i, &entries_.fingerprints[order[i]], sizeof(Fingerprint));
                 std::memcpy(checks + sizeof(int32_t) * i, &entries_.checks[order[i]], sizeof(int32_t));
             }
-            seal_.close(SegmentPart::bucket, partition, b, out, count * kEntryBytes);
+            frame.seal().close(SegmentPart::bucket, partition, b, out, count * kEntryBytes);
             out += count * kEntryBytes + kChecksumBytes;
         }
     }
     void write_filter(uint64_t partition, uint8_t* out) const {
-        const PartitionPlace& place = places_[partition];
+        const PartitionPlace& place = frame.places()[partition];
         const uint32_t* order = order_.data() + first_entry_[partition];
         std::memset(out, 0, filter_bytes(place));
         FilterBlock block{};
@@ -160,32 +193,18 @@ class SortedSegment {
             add_to_filter(block, key.high);
         }
         std::memcpy(out + sizeof block * at, &block, sizeof block);
-        seal_.close(SegmentPart::filter, partition, 0, out, filter_bytes(place) - kChecksumBytes);
-    }
-    void write_begins(uint64_t partition, uint8_t* out) const {
-        const uint64_t count = begins_bytes(places_[partition]) - kChecksumBytes;
-        std::memcpy(out, begins_of(partition), count);
-        seal_.close(SegmentPart::begins, partition, 0, out, count);
-    }
-    void write_directory(uint8_t* out) const {
-        const uint64_t count = places_.size() * sizeof(PartitionPlace);
-        if (count) std::memcpy(out, places_.data(), count);
-        seal_.close(SegmentPart::directory, 0, 0, out, count);
+        frame.seal().close(SegmentPart::filter, partition, 0, out, filter_bytes(place) - kChecksumBytes);
     }
 
   private:
-    static constexpr uint64_t kSlots = 16;
-
-    const uint32_t* begins_of(uint64_t partition) const { return begins_.data() + first_begin_[partition]; }
-
     // A bucket begins where its first slot does, which is where the slot before ends.
     void find_buckets(const uint32_t* ends) {
         uint64_t slot = 0, begins = 0;
-        for (const PartitionPlace& place : places_) begins += uint64_t{place.buckets} + 1;
+        for (const PartitionPlace& place : frame.places()) begins += uint64_t{place.buckets} + 1;
         begins_.reserve(begins);
-        first_begin_.reserve(places_.size());
-        first_entry_.reserve(places_.size());
-        for (const PartitionPlace& place : places_) {
+        first_begin_.reserve(frame.places().size());
+        first_entry_.reserve(frame.places().size());
+        for (const PartitionPlace& place : frame.places()) {
             const uint32_t first = slot ? ends[slot - 1] : 0;
             first_entry_.push_back(first);
             first_begin_.push_back(begins_.size());
@@ -196,12 +215,7 @@ class SortedSegment {
     }
 
     EntryColumns entries_;
-    SipState secret_;
-    Seal seal_;
-    Fingerprint identity_{0, 0};
-    uint64_t directory_offset_ = 0;
     std::vector<uint32_t> order_;
-    std::vector<PartitionPlace> places_;
     std::vector<uint32_t> begins_, first_entry_;  // begins: one more a partition than buckets
     std::vector<uint64_t> first_begin_;
 };

@@ -8,13 +8,13 @@ Conventions
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from mediation.dedup.history import Segment, SegmentHistory, write_segment
-from mediation.native._column import Batch
+from mediation.dedup.history import Segment, SegmentHistory, merge_segments, write_segment
 from mediation.pipeline.engine import Past
 from mediation.pipeline.output import write_run
 from mediation.pipeline.recycle import Recycling
@@ -74,12 +74,11 @@ def merge(place: Place, book: Any) -> Run | None:
             entries += len(segment)
     if len(chosen) < 2:
         return None
-    parts = [pa.record_batch(part) for _, segment in chosen for part in segment.entries()]
-    together = pa.Table.from_batches(parts).combine_chunks().to_batches()[0]
     ordinals = sorted(ordinal for ordinal, _ in chosen)
+    secret = place.catalogue.setting("secret")
     with staged(place) as run:
         result = write_run(Recycling(NO_ROWS, {}, book), run.folder, run.disk)  # with empty tables, as any run's
-        _write(place, Batch.of(together), run.folder, run.disk)
+        _write(merge_segments([segment for _, segment in chosen], secret), run.folder, run.disk)
         merged = [Merged(ordinal, run.ordinal) for ordinal in ordinals]
         return run.commit("merge", book, {"merged": ordinals}, result, merged=merged)
 
@@ -87,10 +86,10 @@ def merge(place: Place, book: Any) -> Run | None:
 def write(place: Place, admission: Any, folder: Path, disk: Any) -> None:
     """Write what a run has accepted."""
     if len(admission):
-        _write(place, admission.entries(), folder, disk)
+        _write(write_segment(admission.entries(), place.catalogue.setting("secret")), folder, disk)
 
 
-def _write(place: Place, entries: Batch, folder: Path, disk: Any) -> None:
+def _write(pieces: Iterator[bytes], folder: Path, disk: Any) -> None:
     with disk.create(folder / SEGMENT) as file:
-        for piece in write_segment(entries, place.catalogue.setting("secret")):
+        for piece in pieces:
             file.write(piece)
