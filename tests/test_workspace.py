@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -23,6 +24,7 @@ from mediation.errors import InvariantError, NoInputError, OutputError, Rulebook
 from mediation.pipeline.sources import list_sources
 from mediation.sample.generate import generate
 from mediation.workspace.catalogue import NAME
+from mediation.workspace.rows import STEPS
 
 RULES = Path(mediation.sample.__file__).parent / "rulebook"
 
@@ -245,6 +247,30 @@ def test_what_is_no_workspace_of_ours_is_refused(workspace, day, tmp_path):
     (workspace.root / NAME).write_bytes(b"x" * 4096)
     with pytest.raises(InvariantError):
         md.Workspace(workspace.root)
+
+
+def test_an_older_versions_workspace_is_brought_up_to_date(workspace, day, tmp_path):
+    files = day[1]
+    workspace.ingest(files[:3])
+    workspace.close()
+    of_version_1(workspace.root / NAME)
+    with md.Workspace(workspace.root) as upgraded:
+        assert upgraded.verify() == []
+        assert upgraded.ingest(files).run.ordinal == 2
+        assert upgraded.verify() == []
+    with sqlite3.connect(workspace.root / NAME) as catalogue:
+        catalogue.execute("UPDATE event_day SET records = records + 1")
+    with md.Workspace(workspace.root) as changed:
+        assert any("event days" in fault for fault in changed.verify())
+
+
+def of_version_1(path):
+    """Take away what later versions have added."""
+    with sqlite3.connect(path) as catalogue:
+        for step in reversed(STEPS[1:]):
+            for name in reversed(re.findall("CREATE TABLE (\\w+)", step)):
+                catalogue.execute(f"DROP TABLE {name}")
+        catalogue.execute("PRAGMA user_version = 1")
 
 
 def test_nothing_but_the_owner_may_read_it(workspace, day):

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections import Counter
 
-from mediation.workspace.catalogue import SourceRow
+from mediation.workspace.rows import SourceRow
 from tests.races import PROCESSES
 from tests.test_workspace_kills import ROOT, prepared
 

@@ -18,8 +18,8 @@ from typing import Any
 
 from mediation.errors import TemporaryError
 from mediation.workspace import protocol
-from mediation.workspace.catalogue import Artifact, Move, Run, SourceRow
 from mediation.workspace.protocol import RUNS, STAGING, Place
+from mediation.workspace.rows import Artifact, Move, Noted, Run, SourceRow
 from tests.simulated_disk import Died, File, Folder, SimulatedCatalogue, SimulatedDisk, blank, content_hash
 
 
@@ -171,7 +171,7 @@ def ingest(place: Place, attempt: str) -> None:
     run_id = content_hash(b"".join(data for _, data in fresh))
     texts = "parent", "toy", "version", "book", "reference"
     run = Run(ordinal, run_id, *texts, {}, {}, "chain", f"{ordinal}-{run_id}", attempt)
-    protocol.commit(place, run, _sources(catalogue.next_source_id(), ordinal, fresh), artifacts, moves)
+    protocol.commit(place, run, Noted(_sources(catalogue.next_source_id(), ordinal, fresh), artifacts, moves))
 
 
 def _write(place: Place, ordinal: int, folder: Path, fresh: list[tuple[str, bytes]]) -> list[Artifact]:

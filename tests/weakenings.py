@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mediation.workspace import protocol
-from mediation.workspace.catalogue import Move, Run
 from mediation.workspace.protocol import RUNS, STAGING, Place
+from mediation.workspace.rows import Noted, Run
 from tests.simulated_disk import File, SimulatedCatalogue, SimulatedDisk, Writer, opened
 from tests.toy_history import INBOX, ROOT, Methods
 
@@ -92,26 +92,24 @@ def finish_moves_trusting_what_is_there(place: Place) -> None:
 # --------------------------------------------------------------------------------------- another order
 
 
-def commit_after_rename(place: Place, run: Run, *parts: Any) -> None:
+def commit_after_rename(place: Place, run: Run, noted: Noted) -> None:
     place.disk.sync_folder(ROOT / STAGING / run.attempt)
     place.disk.sync_folder(ROOT / STAGING)
     place.disk.rename(ROOT / STAGING / run.attempt, ROOT / RUNS / run.folder)
     place.disk.sync_folder(ROOT / RUNS)
     place.disk.sync_folder(ROOT / STAGING)
-    place.catalogue.commit(run._replace(attempt=None), *parts)
+    place.catalogue.commit(run._replace(attempt=None), noted)
     protocol.finish_moves(place)
 
 
-def commit_after_moves(
-    place: Place, run: Run, sources: list, artifacts: list, moves: list[Move], *settled: Any
-) -> None:
-    place.catalogue.add_moves(moves)
+def commit_after_moves(place: Place, run: Run, noted: Noted) -> None:
+    place.catalogue.add_moves(noted.moves)
     protocol.finish_moves(place)
-    _commit(place, run, sources, artifacts, [])
+    _commit(place, run, noted._replace(moves=[]))
 
 
-def commit_before_syncs(place: Place, run: Run, *parts: Any) -> None:
-    place.catalogue.commit(run, *parts)
+def commit_before_syncs(place: Place, run: Run, noted: Noted) -> None:
+    place.catalogue.commit(run, noted)
     place.disk.sync_folder(ROOT / STAGING / run.attempt)
     place.disk.sync_folder(ROOT / STAGING)
     protocol.publish(place, run)
@@ -216,11 +214,11 @@ class WritesOverWhatIsThere(SimulatedDisk):
 
 
 class CommitsInTwo(SimulatedCatalogue):
-    def commit(self, run: Run, sources: list, artifacts: list, moves: list, *more: Any) -> None:
-        super().commit(run, sources, [], [])
+    def commit(self, run: Run, noted: Noted) -> None:
+        super().commit(run, noted._replace(artifacts=[], moves=[]))
         with self._transaction():
-            self._insert("artifact", artifacts)
-            self._insert("move", moves)
+            self._insert("artifact", noted.artifacts)
+            self._insert("move", noted.moves)
 
 
 class ForgetsContent(SimulatedCatalogue):

@@ -14,122 +14,34 @@ import functools
 import json
 import secrets
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import blake3
 
 from mediation.errors import InvariantError, TemporaryError
+from mediation.workspace.rows import (
+    STEPS,
+    VERSION,
+    Artifact,
+    Dropped,
+    EventDay,
+    Merged,
+    Move,
+    Noted,
+    Removal,
+    Run,
+    Settled,
+    SourceRow,
+)
 
 NAME = "catalogue.sqlite"
 APPLICATION_ID = 0x4D444941
-VERSION = 1
-TABLES = """
-CREATE TABLE setting (name TEXT PRIMARY KEY, value BLOB NOT NULL, hash TEXT NOT NULL) STRICT;
-CREATE TABLE run (
-    ordinal INTEGER PRIMARY KEY, run_id TEXT NOT NULL UNIQUE, parent TEXT NOT NULL, kind TEXT NOT NULL,
-    version TEXT NOT NULL, rulebook_hash TEXT NOT NULL, reference_hash TEXT NOT NULL, arguments TEXT NOT NULL,
-    totals TEXT NOT NULL, chain TEXT NOT NULL, folder TEXT NOT NULL UNIQUE, attempt TEXT, sums TEXT NOT NULL
-) STRICT;
-CREATE INDEX not_published ON run (ordinal) WHERE attempt IS NOT NULL;
-CREATE TABLE source (
-    source_id INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES run, name TEXT NOT NULL, feed TEXT, date TEXT,
-    sequence INTEGER, content_hash TEXT, file_hash TEXT NOT NULL, file_bytes INTEGER NOT NULL, refused TEXT,
-    detail TEXT NOT NULL, counts TEXT NOT NULL
-) STRICT;
-CREATE UNIQUE INDEX content_once ON source (content_hash) WHERE refused IS NULL;
-CREATE INDEX source_run ON source (run);
-CREATE TABLE artifact (
-    run INTEGER NOT NULL REFERENCES run, path TEXT NOT NULL, bytes INTEGER NOT NULL, hash TEXT NOT NULL,
-    PRIMARY KEY (run, path)
-) STRICT;
-CREATE TABLE suspended (
-    run INTEGER NOT NULL REFERENCES run, code TEXT NOT NULL, items INTEGER NOT NULL, PRIMARY KEY (run, code)
-) STRICT;
-CREATE TABLE settled (
-    run INTEGER NOT NULL REFERENCES run, code TEXT NOT NULL, by_run INTEGER NOT NULL REFERENCES run,
-    PRIMARY KEY (run, code)
-) STRICT;
-CREATE INDEX settled_by ON settled (by_run);
-CREATE TABLE merged (run INTEGER PRIMARY KEY REFERENCES run, by_run INTEGER NOT NULL REFERENCES run) STRICT;
-CREATE INDEX merged_by ON merged (by_run);
-CREATE TABLE move (source TEXT PRIMARY KEY, target TEXT NOT NULL, file_hash TEXT NOT NULL) STRICT;
-"""
 DAMAGE = sqlite3.DatabaseError, UnicodeDecodeError  # the latter in place of a message that quotes what is damaged
 DECLARED = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name"
 NOT_SETTLED = "NOT EXISTS (SELECT 1 FROM settled WHERE settled.run = suspended.run AND settled.code = suspended.code)"
-
-
-class Run(NamedTuple):
-    """A run as it is committed; `attempt` is the staged folder, None once it is published.
-
-    `totals` are its own, `sums` those of all runs up to it.
-    """
-
-    ordinal: int
-    run_id: str
-    parent: str
-    kind: str
-    version: str
-    rulebook_hash: str
-    reference_hash: str
-    arguments: dict
-    totals: dict
-    chain: str
-    folder: str
-    attempt: str | None
-    sums: dict = {}  # noqa: RUF012 - nobody changes it
-
-
-class SourceRow(NamedTuple):
-    """A file of a run."""
-
-    source_id: int
-    run: int
-    name: str
-    feed: str | None
-    date: str | None
-    sequence: int | None
-    content_hash: str | None
-    file_hash: str
-    file_bytes: int
-    refused: str | None
-    detail: str
-    counts: dict
-
-
-class Artifact(NamedTuple):
-    """A file that a run has written, by its path in the run's folder."""
-
-    run: int
-    path: str
-    bytes: int
-    hash: str
-
-
-class Settled(NamedTuple):
-    """What a run has suspended by a code, and a later one has rated again or written off: once, whatever came of it."""
-
-    run: int
-    code: str
-    by_run: int
-
-
-class Merged(NamedTuple):
-    """A run whose history stands in a later one's segment too, which is asked in its place."""
-
-    run: int
-    by_run: int
-
-
-class Move(NamedTuple):
-    """An input that is to be moved once its run is committed."""
-
-    source: str
-    target: str
-    file_hash: str
 
 
 class Catalogue:
@@ -151,12 +63,28 @@ class Catalogue:
         """Make the tables of a new catalogue."""
         catalogue = cls(connection)
         with catalogue._transaction():
-            for statement in TABLES.strip().split(";\n"):
-                connection.execute(statement)
+            for step in STEPS:
+                catalogue._take_step(step)
             catalogue._set(settings)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {VERSION}")
         return catalogue
+
+    def upgrade(self, event_days: Callable[[], list[EventDay]]) -> None:
+        """Bring an older version's catalogue to this one, whole or not at all; `event_days` tells those of all runs."""
+        version = self.version
+        if version == VERSION:
+            return
+        with self._transaction():
+            for step in STEPS[version:]:
+                self._take_step(step)
+            if version < 2:
+                self._insert("event_day", event_days())
+            self._connection.execute(f"PRAGMA user_version = {VERSION}")
+
+    def _take_step(self, step: str) -> None:
+        for statement in step.strip().split(";\n"):
+            self._connection.execute(statement)
 
     @staticmethod
     def connect(path: Path, *, new: bool = False) -> sqlite3.Connection:
@@ -180,7 +108,7 @@ class Catalogue:
         Raises
         ------
         InvariantError
-            It is not a catalogue, a newer version's, or damaged.
+            It is not a catalogue, a newer version's, or damaged. An older version's is opened as it is: see `upgrade`.
         TemporaryError
             The system does not let us.
         """
@@ -199,11 +127,15 @@ class Catalogue:
         return catalogue
 
     def _refuse_foreign(self, path: Path) -> None:
-        found = [self._rows(f"PRAGMA {name}")[0][0] for name in ("application_id", "user_version")]
-        if found[0] != APPLICATION_ID:
+        if self._rows("PRAGMA application_id")[0][0] != APPLICATION_ID:
             raise InvariantError(f"{path}: not a catalogue of this program")
-        if found[1] != VERSION:
-            raise InvariantError(f"{path}: version {found[1]}, and this program knows {VERSION}: use another one")
+        if not 1 <= self.version <= VERSION:
+            raise InvariantError(f"{path}: version {self.version}, and this program knows {VERSION}: use another one")
+
+    @property
+    def version(self) -> int:
+        """Of what it declares: at most `VERSION`."""
+        return self._rows("PRAGMA user_version")[0][0]
 
     def close(self) -> None:
         """Close the file."""
@@ -314,6 +246,43 @@ class Catalogue:
         """Inputs that are to be moved."""
         return [Move(*row) for row in self._rows("SELECT * FROM move ORDER BY source")]
 
+    def removals(self) -> list[Removal]:
+        """Files that are to be removed."""
+        return [Removal(*row) for row in self._rows("SELECT * FROM removal ORDER BY path")]
+
+    def event_days(self, run: int) -> list[EventDay]:
+        """How many records of which days a run has accepted."""
+        return [EventDay(*row) for row in self._rows("SELECT * FROM event_day WHERE run = ? ORDER BY day", run)]
+
+    def records_by_day(self) -> list[tuple[int, int]]:
+        """Days and how many of their records all runs have accepted, the newest day first."""
+        return self._rows("SELECT day, sum(records) FROM event_day GROUP BY day ORDER BY day DESC")
+
+    def newest_days(self) -> list[tuple[int, int]]:
+        """Every run that has accepted a record with a day, and the newest of them."""
+        return self._rows("SELECT run, max(day) FROM event_day GROUP BY run ORDER BY run")
+
+    def horizon(self, before: int | None = None) -> int | None:
+        """The first day whose history is there, today or for the run of an ordinal; None: all there ever was."""
+        where, values = ("", ()) if before is None else ("WHERE by_run < ?", (before,))
+        return self._rows(f"SELECT max(day) FROM horizon {where}", *values)[0][0]
+
+    def horizon_by(self, run: int) -> list[int]:
+        """The first day that a run has left the history."""
+        return [day for (day,) in self._rows("SELECT day FROM horizon WHERE by_run = ?", run)]
+
+    def dropped(self) -> list[Dropped]:
+        """Everything that was given up."""
+        return [Dropped(*row) for row in self._rows("SELECT * FROM dropped ORDER BY run, part")]
+
+    def dropped_of(self, run: int) -> list[Dropped]:
+        """What was given up of a run."""
+        return [Dropped(*row) for row in self._rows("SELECT * FROM dropped WHERE run = ? ORDER BY part", run)]
+
+    def dropped_by(self, run: int) -> list[Dropped]:
+        """What a run has given up."""
+        return [Dropped(*row) for row in self._rows("SELECT * FROM dropped WHERE by_run = ? ORDER BY run, part", run)]
+
     def run_of_content(self, content_hash: str) -> int | None:
         """The run that has accepted a file of this content."""
         rows = self._rows("SELECT run FROM source WHERE content_hash = ? AND refused IS NULL", content_hash)
@@ -325,15 +294,7 @@ class Catalogue:
 
     # ----------------------------------------------------------------------------------------- writing
 
-    def commit(
-        self,
-        run: Run,
-        sources: list[SourceRow],
-        artifacts: list[Artifact],
-        moves: list[Move],
-        settled: Sequence[Settled] = (),
-        merged: Sequence[Merged] = (),
-    ) -> None:
+    def commit(self, run: Run, noted: Noted) -> None:
         """Make a run true: all of it, or nothing.
 
         Raises
@@ -345,17 +306,21 @@ class Catalogue:
         try:
             with self._transaction():
                 self._connection.execute(f"INSERT INTO run VALUES ({_marks(row)})", row)
-                self._insert("source", [(*source[:-1], json.dumps(source.counts)) for source in sources])
-                self._insert("artifact", artifacts)
-                self._insert("move", moves)
+                self._insert("source", [(*source[:-1], json.dumps(source.counts)) for source in noted.sources])
+                self._insert("artifact", noted.artifacts)
+                self._insert("move", noted.moves)
                 suspended = run.totals.get("exceptions", {}).get("suspended", {})
                 self._insert("suspended", [(run.ordinal, code, items) for code, items in suspended.items()])
-                self._insert("settled", settled)
-                self._insert("merged", merged)
+                self._insert("settled", noted.settled)
+                self._insert("merged", noted.merged)
+                self._insert("event_day", noted.event_days)
+                self._insert("horizon", noted.horizon)
+                self._insert("dropped", noted.dropped)
+                self._insert("removal", noted.removals)
         except sqlite3.IntegrityError as error:
             raise InvariantError(f"run {run.ordinal} was committed before, or a part of it: {error}") from error
 
-    def add_moves(self, moves: list[Move]) -> None:
+    def add_moves(self, moves: Sequence[Move]) -> None:
         """Note inputs that are to be moved without a run."""
         with self._transaction():
             self._insert("move", moves)
@@ -369,6 +334,11 @@ class Catalogue:
         """Note that inputs are where they should be."""
         with self._transaction():
             self._connection.executemany("DELETE FROM move WHERE source = ?", [(move.source,) for move in moves])
+
+    def removed(self, removals: list[Removal]) -> None:
+        """Note that files are gone for good."""
+        with self._transaction():
+            self._connection.executemany("DELETE FROM removal WHERE path = ?", removals)
 
     def settle(self) -> None:
         """Write something, so that what was reported as failed cannot come back.

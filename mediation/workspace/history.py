@@ -3,93 +3,95 @@
 Conventions
 -----------
 - A run's segment is written with its tables and committed with them; it is never changed.
-- An ingest opens every segment that it may have to ask. Merging, a run of its own, keeps them few.
+- A run asks every segment that holds what no other does. Merging, a run of its own, keeps them few.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from mediation.dedup.history import Segment, SegmentHistory, merge_segments, write_segment
+from mediation.dedup.history import Segment, SegmentHistory, write_segment
+from mediation.errors import NoInputError
 from mediation.pipeline.engine import Past
-from mediation.pipeline.output import write_run
-from mediation.pipeline.recycle import Recycling
-from mediation.workspace.catalogue import Merged, Run
 from mediation.workspace.protocol import Place
-from mediation.workspace.staged import staged
+from mediation.workspace.rows import Artifact, EventDay
 
 SEGMENT = "history.segment"
-NO_ROWS = pa.table({})
-MOST_MERGED = 16_000_000  # records in a merged segment: it is put together in memory
 
 
 def past(place: Place, *, before: int | None = None) -> Past:
     """What a run has to know of those before it: of all, or of those before an ordinal."""
-    known = [segment for _, segment in (opened(place) if before is None else every(place, before))]
+    known = [each for _, each in opened(place, before)]
     return Past(place.catalogue.setting("secret"), True, SegmentHistory(known) if known else None)
 
 
-def every(place: Place, before: int | None = None) -> list[tuple[int, Segment]]:
-    """Each run's own segment, with its ordinal; of merging runs none, which have nothing of their own.
+def opened(place: Place, before: int | None = None) -> list[tuple[int, Segment]]:
+    """The segments that hold everything once, each with its run: merged ones in the place of those that they hold.
 
     Raises
     ------
     DamagedState
         One is not as it was written.
+    NoInputError
+        One was given up since.
     """
+    return [(each.run, segment(place, each.run)) for each in standing(place, before)]
+
+
+def standing(place: Place, before: int | None = None) -> list[Artifact]:
+    """The files of these segments."""
+    merged = {each.run for each in place.catalogue.merged() if before is None or each.by_run < before}
+    dropped = {each.run: each.by_run for each in place.catalogue.dropped() if each.part == "history"}
+    found = [each for each in _files(place) if (before is None or each.run < before) and each.run not in merged]
+    for each in found:
+        if before is not None and dropped.get(each.run, 0) > before:
+            raise NoInputError(f"run {dropped[each.run]} has given up the history of run {each.run}, which is needed")
+    return [each for each in found if each.run not in dropped]
+
+
+def every(place: Place) -> Iterator[tuple[int, Segment]]:
+    """Every segment that is there, with its run, one after the other."""
+    dropped = {each.run for each in place.catalogue.dropped() if each.part == "history"}
+    return ((each.run, segment(place, each.run)) for each in _files(place) if each.run not in dropped)
+
+
+def event_days(place: Place) -> list[EventDay]:
+    """What every run has accepted of each day, from their own segments."""
     merging = {each.by_run for each in place.catalogue.merged()}
-    wanted = _ordinals(place, before) - merging
-    return [(ordinal, _open(place, ordinal)) for ordinal in sorted(wanted)]
+    own = ((ordinal, found) for ordinal, found in every(place) if ordinal not in merging)
+    return [days for ordinal, found in own for days in days_of(found.days, ordinal)]
 
 
-def opened(place: Place) -> list[tuple[int, Segment]]:
-    """The segments that hold everything once: merged ones in the place of those that they hold."""
-    superseded = {each.run for each in place.catalogue.merged()}
-    return [(ordinal, _open(place, ordinal)) for ordinal in sorted(_ordinals(place) - superseded)]
+def days_of(days: Iterable[tuple[int | None, int]], run: int) -> list[EventDay]:
+    """The same of one segment; undated records are left out."""
+    return [EventDay(day, run, records) for day, records in days if day is not None]
 
 
-def _ordinals(place: Place, before: int | None = None) -> set[int]:
-    return {each.run for each in place.catalogue.artifacts(path=SEGMENT) if before is None or each.run < before}
+def _files(place: Place) -> list[Artifact]:
+    return place.catalogue.artifacts(path=SEGMENT)
 
 
-def _open(place: Place, ordinal: int) -> Segment:
-    path = place.folder(place.catalogue.run(ordinal)) / SEGMENT
-    return Segment(place.disk.open(path), place.catalogue.setting("secret"), f"of run {ordinal}")
+def segment(place: Place, ordinal: int) -> Segment:
+    """A run's."""
+    return _read(place, place.folder(place.catalogue.run(ordinal)), ordinal)
 
 
-def merge(place: Place, book: Any) -> Run | None:
-    """Put many small segments into one, in a run of its own; None where there is nothing to gain.
-
-    The segments that it holds stay where they are, for replays; they are no longer opened by an ingest.
-    """
-    small = sorted(opened(place), key=lambda each: (len(each[1]), each[0]))
-    chosen, entries = [], 0
-    for ordinal, segment in small:
-        if entries + len(segment) <= MOST_MERGED:
-            chosen.append((ordinal, segment))
-            entries += len(segment)
-    if len(chosen) < 2:
-        return None
-    ordinals = sorted(ordinal for ordinal, _ in chosen)
-    secret = place.catalogue.setting("secret")
-    with staged(place) as run:
-        result = write_run(Recycling(NO_ROWS, {}, book), run.folder, run.disk)  # with empty tables, as any run's
-        _write(merge_segments([segment for _, segment in chosen], secret), run.folder, run.disk)
-        merged = [Merged(ordinal, run.ordinal) for ordinal in ordinals]
-        return run.commit("merge", book, {"merged": ordinals}, result, merged=merged)
+def _read(place: Place, folder: Path, ordinal: int) -> Segment:
+    return Segment(place.disk.open(folder / SEGMENT), place.catalogue.setting("secret"), f"of run {ordinal}")
 
 
-def write(place: Place, admission: Any, folder: Path, disk: Any) -> None:
-    """Write what a run has accepted."""
-    if len(admission):
-        _write(write_segment(admission.entries(), place.catalogue.setting("secret")), folder, disk)
+def write(place: Place, admission: Any, run: int, folder: Path, disk: Any) -> list[EventDay]:
+    """Write what a run has accepted, and say of which days."""
+    if not len(admission):
+        return []
+    write_pieces(write_segment(admission.entries(), place.catalogue.setting("secret")), folder, disk)
+    return days_of(_read(place, folder, run).days, run)
 
 
-def _write(pieces: Iterator[bytes], folder: Path, disk: Any) -> None:
+def write_pieces(pieces: Iterable[bytes], folder: Path, disk: Any) -> None:
+    """Write a segment into a run's folder."""
     with disk.create(folder / SEGMENT) as file:
         for piece in pieces:
             file.write(piece)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,9 +20,9 @@ from mediation.pipeline.output import write_run
 from mediation.pipeline.run import Stream
 from mediation.pipeline.sources import list_sources
 from mediation.workspace import history, protocol
-from mediation.workspace.catalogue import Move, Run, SourceRow
 from mediation.workspace.intake import KEPT, Taken, take_in
 from mediation.workspace.protocol import Place
+from mediation.workspace.rows import EventDay, Move, Noted, Run, SourceRow
 from mediation.workspace.staged import Staged, staged
 
 OF_SOURCE = (*INTO, *OUT_OF, "bytes_in", "conflicts", "sum_verified")
@@ -34,6 +34,8 @@ class Report(NamedTuple):
     run: Run | None  # None: no new file was given
     repeats: list[Taken]
     result: dict  # what the run's run.json holds; and in its stages `keep`, making the copies
+    merges: Sequence[Run] = ()  # runs that followed, in which the history's segments were put together
+    merge_fault: str | None = None  # why the next of these has failed
 
 
 def ingest(
@@ -74,24 +76,25 @@ def ingest(
             protocol.finish_moves(place)
             return Report(None, repeats, {})
         batches = Stream([each.listed for each in fresh], book, threads, past=history.past(place))
-        result = _write(place, batches, run, on_progress)
+        result, event_days = _write(place, batches, run, on_progress)
         result["stages"]["keep"] = keeping  # is over before run.json is written, and not part of what it tells
         sources = _source_rows(run, fresh, result)
         run.disk.sync_folder(run.folder / KEPT)
         refused = {source.name for source in sources if source.refused}
         arguments = {"inputs": [each.content_hash or each.file_hash for each in fresh]}
         moves = _moves(place, inbox, taken, refused)
-        return Report(run.commit("ingest", book, arguments, result, sources=sources, moves=moves), repeats, result)
+        noted = Noted(sources=sources, moves=moves, event_days=event_days)
+        return Report(run.commit("ingest", book, arguments, result, noted), repeats, result)
 
 
-def _write(place: Place, batches: Stream, run: Staged, on_progress: Any) -> dict:
+def _write(place: Place, batches: Stream, run: Staged, on_progress: Any) -> tuple[dict, list[EventDay]]:
     try:
         result = write_run(batches, run.folder, run.disk, on_progress)
-        history.write(place, batches.admission, run.folder, run.disk)
+        event_days = history.write(place, batches.admission, run.ordinal, run.folder, run.disk)
         run.disk.sync_folder(run.folder)
     finally:
         batches.close()
-    return result
+    return result, event_days
 
 
 def _source_rows(run: Staged, fresh: list[Taken], result: dict) -> list[SourceRow]:

@@ -7,6 +7,7 @@ Conventions
 - Before the transaction nothing names what was written: a death leaves rubbish, and the inputs where they were. After
   it, `recover` repeats what was left undone, any number of times.
 - A rename may be lost with a power failure until both folders were synced; only then the catalogue forgets the attempt.
+- What a run gives up is removed after its transaction, in the same way: repeated until it lasts.
 - A commit that was reported as failed may come back with the next start, as long as its frames stand in SQLite's log.
   So an attempt's files are removed only after another transaction was written over them.
 - Nothing here knows what a run computes; that is `ingest.py`.
@@ -14,13 +15,13 @@ Conventions
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from mediation.errors import InvariantError, TemporaryError
 from mediation.pipeline.disk import Disk
-from mediation.workspace.catalogue import Artifact, Catalogue, Merged, Move, Run, Settled, SourceRow
+from mediation.workspace.catalogue import Catalogue
+from mediation.workspace.rows import Noted, Run
 
 STAGING, RUNS = "staging", "runs"
 
@@ -54,15 +55,7 @@ def abandon(place: Place, attempt: str) -> None:
         place.disk.remove(folder)
 
 
-def commit(
-    place: Place,
-    run: Run,
-    sources: list[SourceRow],
-    artifacts: list[Artifact],
-    moves: list[Move],
-    settled: Sequence[Settled] = (),
-    merged: Sequence[Merged] = (),
-) -> None:
+def commit(place: Place, run: Run, noted: Noted) -> None:
     """Commit a staged run whose files are on disk, and publish it.
 
     Raises
@@ -75,10 +68,11 @@ def commit(
     assert run.attempt is not None
     place.disk.sync_folder(place.root / STAGING / run.attempt)
     place.disk.sync_folder(place.root / STAGING)
-    place.catalogue.commit(run, sources, artifacts, moves, settled, merged)
+    place.catalogue.commit(run, noted)
     try:
         publish(place, run)
         finish_moves(place)
+        finish_removals(place)
     except OSError as error:
         raise TemporaryError(
             f"{place.root}: run {run.ordinal} is committed, and will be published by whoever writes next: {error}"
@@ -125,6 +119,21 @@ def _ensure_folder(place: Place, folder: Path) -> None:
     place.disk.sync_folder(folder.parent)
 
 
+def finish_removals(place: Place) -> None:
+    """Remove what committed runs have given up."""
+    removals = place.catalogue.removals()
+    changed: set[Path] = set()
+    for removal in removals:
+        path = place.root / removal.path
+        if place.disk.exists(path):
+            place.disk.remove(path)
+        changed.add(path.parent)  # also of what is gone: who has removed it may have died before the sync
+    for folder in sorted(changed):
+        place.disk.sync_folder(folder)
+    if removals:
+        place.catalogue.removed(removals)
+
+
 def recover(place: Place) -> None:
     """Finish what was committed, and forget what was not.
 
@@ -137,6 +146,7 @@ def recover(place: Place) -> None:
         for run in place.catalogue.unpublished():
             publish(place, run)
         finish_moves(place)
+        finish_removals(place)
         left = place.disk.names(place.root / STAGING)
         if left:
             place.catalogue.settle()

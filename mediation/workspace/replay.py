@@ -17,9 +17,9 @@ from mediation.pipeline.output import write_run
 from mediation.pipeline.run import Stream
 from mediation.pipeline.sources import Listed
 from mediation.workspace import history, protocol
-from mediation.workspace.catalogue import Run
 from mediation.workspace.intake import kept_copy
 from mediation.workspace.protocol import Place
+from mediation.workspace.rows import Run
 
 LEAST_OF_ID = 8  # characters, so that an ordinal is not one
 
@@ -81,10 +81,10 @@ def replay(place: Place, run: Run, book: Any, threads: int | None = None) -> Rep
     """
     if (book.hash, book.reference_hash) != (run.rulebook_hash, run.reference_hash):
         raise InvariantError(f"run {run.ordinal}: the pinned rule book or reference data are not what they were")
-    past = history.past(place, before=run.ordinal)
     listed = copies(place, run)
     if not listed:
         raise NoInputError(f"run {run.ordinal} has accepted no file: there is nothing to replay")
+    past = history.past(place, before=run.ordinal)
     attempt = secrets.token_hex(8)
     folder = protocol.stage(place, attempt)
     batches = Stream(listed, book, threads, past=past)

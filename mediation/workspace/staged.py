@@ -21,8 +21,8 @@ from mediation.errors import TemporaryError
 from mediation.pipeline.audit import INTO, OUT_OF
 from mediation.pipeline.disk import Disk
 from mediation.workspace import protocol
-from mediation.workspace.catalogue import Artifact, Merged, Move, Run, Settled, SourceRow
 from mediation.workspace.protocol import Place
+from mediation.workspace.rows import Artifact, Noted, Run, SourceRow
 
 NO_PARENT = "0" * 64
 SUMMED = (
@@ -117,20 +117,9 @@ class Staged:
         """Forget it."""
         protocol.abandon(self._place, self.attempt)
 
-    def commit(
-        self,
-        kind: str,
-        book: Any,
-        arguments: dict,
-        result: dict,
-        *,
-        sources: list[SourceRow] | None = None,
-        moves: list[Move] | None = None,
-        settled: Sequence[Settled] = (),
-        merged: Sequence[Merged] = (),
-    ) -> Run:
+    def commit(self, kind: str, book: Any, arguments: dict, result: dict, noted: Noted = Noted()) -> Run:  # noqa: B008
         """Commit and publish it; `result` is what its run.json holds."""
-        last, artifacts = self._last, sorted(self.disk.artifacts.values())
+        last, noted = self._last, noted._replace(artifacts=sorted(self.disk.artifacts.values()))
         parent, link = (NO_PARENT, NO_PARENT) if last is None else (last.run_id, last.chain)
         made_by = result["version"], book.hash, book.reference_hash
         run_id = run_identity(parent, kind, *made_by, arguments)
@@ -138,8 +127,8 @@ class Staged:
         folder = folder_name(self.ordinal, run_id)
         sums = added({} if last is None else last.sums, totals)
         run = Run(self.ordinal, run_id, parent, kind, *made_by, arguments, totals, link, folder, self.attempt, sums)
-        run = run._replace(chain=chain(run, sources or [], artifacts))
-        protocol.commit(self._place, run, sources or [], artifacts, moves or [], settled, merged)
+        run = run._replace(chain=chain(run, noted.sources, noted.artifacts))
+        protocol.commit(self._place, run, noted)
         return run
 
 
@@ -158,7 +147,7 @@ def folder_name(ordinal: int, run_id: str) -> str:
     return f"{ordinal:08d}-{run_id[:16]}"
 
 
-def chain(run: Run, sources: list[SourceRow], artifacts: list[Artifact]) -> str:
+def chain(run: Run, sources: Sequence[SourceRow], artifacts: Sequence[Artifact]) -> str:
     """The certificate's link: a hash of the link before (in `run.chain`), and of what the run came to."""
     told = json.dumps([run.chain, run.run_id, run.totals, run.sums, sources, sorted(artifacts)], sort_keys=True)
     return blake3.blake3(told.encode()).hexdigest()

@@ -17,8 +17,8 @@ import pyarrow as pa
 from mediation.errors import UsageError
 from mediation.pipeline.output import write_run
 from mediation.pipeline.recycle import Recycling
-from mediation.workspace.catalogue import Run, Settled
 from mediation.workspace.protocol import Place
+from mediation.workspace.rows import Noted, Run, Settled
 from mediation.workspace.staged import staged
 from mediation.workspace.status import waiting
 
@@ -86,4 +86,4 @@ def settle(place: Place, book: Any, wanted: list[dict], *, write_off: bool) -> S
         result = write_run(Recycling(table, names, book, write_off=write_off), run.folder, run.disk)
         settled = [Settled(each["run"], each["code"], run.ordinal) for each in wanted]
         arguments = {"settled": [[each.run, each.code] for each in settled]}
-        return Settling(run.commit(kind, book, arguments, result, settled=settled), result)
+        return Settling(run.commit(kind, book, arguments, result, Noted(settled=settled)), result)

@@ -19,9 +19,9 @@ from mediation.errors import DamagedState, SourceRefused
 from mediation.pipeline.audit import INTO, OUT_OF
 from mediation.rulebook.model import SourceLimits
 from mediation.workspace import history, protocol, staged
-from mediation.workspace.catalogue import Artifact, Run, SourceRow
 from mediation.workspace.intake import PIECE_BYTES, kept_copy
 from mediation.workspace.protocol import Place
+from mediation.workspace.rows import Artifact, Run, SourceRow
 
 COUNTED = {  # where the certificate counts the rows of a table
     "rated": ("rate", "items_out"),
@@ -148,9 +148,13 @@ def _unknown_folders(place: Place, runs: list[Run]) -> list[str]:
 
 def _history_faults(place: Place) -> list[str]:
     """Of the segments; nothing that the runs' files have not told already."""
+    faults, merging = [], {each.by_run for each in place.catalogue.merged()}
     try:
-        for _, segment in [*history.every(place), *history.opened(place)]:
+        for ordinal, segment in history.every(place):
             segment.verify()
+            own = [] if ordinal in merging else history.days_of(segment.days, ordinal)
+            if own != place.catalogue.event_days(ordinal):
+                faults.append(f"run {ordinal}: what is noted of its event days is not what its history holds")
     except (DamagedState, OSError) as error:
-        return [str(error)]
-    return []
+        faults.append(str(error))
+    return faults

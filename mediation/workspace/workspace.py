@@ -22,11 +22,12 @@ from typing import TYPE_CHECKING, Any
 from mediation.errors import InvariantError, NoInputError, OutputError, RulebookError, TemporaryError
 from mediation.pipeline.disk import Disk
 from mediation.rulebook import Rulebook, load_rulebook
-from mediation.workspace import history, ingest, protocol, replay, suspense
+from mediation.workspace import history, ingest, merging, protocol, replay, suspense
 from mediation.workspace import status as told
 from mediation.workspace import verify as checked
-from mediation.workspace.catalogue import NAME, Catalogue, Run
+from mediation.workspace.catalogue import NAME, Catalogue
 from mediation.workspace.protocol import RUNS, STAGING, Place
+from mediation.workspace.rows import VERSION, Run
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,7 +50,7 @@ class Workspace:
     Raises
     ------
     InvariantError
-        It is damaged, a newer version's, or others may write into it.
+        It is damaged, a newer version's, or others may write into it. An older version's is brought up to date.
     """
 
     def __init__(self, path: str | os.PathLike, disk: Disk | None = None):
@@ -57,6 +58,9 @@ class Workspace:
         self._books: dict[tuple[str, str], Rulebook] = {}
         self._refuse_foreign()
         self.place = Place(self.root, disk or Disk(), Catalogue.open_file(self.root / NAME))
+        if self.place.catalogue.version < VERSION:
+            with self.locked(0.0):
+                pass  # which brings it up to date
 
     def __enter__(self) -> Workspace:
         return self
@@ -171,6 +175,7 @@ class Workspace:
                     if time.monotonic() >= until:
                         raise TemporaryError(f"{self.root}: another run is writing: try again, or wait") from None
                     time.sleep(ASK_AGAIN_S)
+            self.place.catalogue.upgrade(lambda: history.event_days(self.place))
             protocol.recover(self.place)
             yield
         finally:
@@ -183,6 +188,7 @@ class Workspace:
         threads: int | None = None,
         wait_s: float = 0.0,
         on_progress: Callable[[Any], None] | None = None,
+        merge: bool = True,
     ) -> ingest.Report:
         """Process files and commit what comes of them; again and again is the same as once.
 
@@ -195,6 +201,9 @@ class Workspace:
             How long to wait for another run to end.
         on_progress : callable, optional
             As of `write`.
+        merge : bool
+            Keep the history's segments few: where the run has filled a tier of them, they are put into one, in another
+            run. When that fails, this one is committed all the same, and the report says what has failed.
 
         Raises
         ------
@@ -202,7 +211,11 @@ class Workspace:
             Another run is writing, or I/O failed: nothing was committed.
         """
         with self.locked(wait_s):
-            return ingest.ingest(self.place, self.rulebook(), paths, threads=threads, on_progress=on_progress)
+            return self._ingest(paths, merge, threads=threads, on_progress=on_progress)
+
+    def _ingest(self, paths: Iterable, merge: bool, **options: Any) -> ingest.Report:
+        report = ingest.ingest(self.place, self.rulebook(), paths, **options)
+        return merging.after(self.place, self.rulebook(), report) if merge else report
 
     def ingest_inbox(self, inbox: str | os.PathLike, **options: Any) -> ingest.Report | None:
         """Process the files in a folder, and move them to ``done/`` or ``quarantine/`` in it.
@@ -224,7 +237,7 @@ class Workspace:
         NoInputError
             There is no such folder.
         """
-        folder, wait_s = Path(inbox).absolute(), options.pop("wait_s", 0.0)
+        folder, wait_s, merge = Path(inbox).absolute(), options.pop("wait_s", 0.0), options.pop("merge", True)
         if not folder.is_dir():
             raise NoInputError(f"{inbox}: no such folder")
         with self.locked(wait_s):
@@ -232,7 +245,7 @@ class Workspace:
             paths = [each for each in there if each.is_file() and not each.is_symlink()]
             if not paths:
                 return None
-            return ingest.ingest(self.place, self.rulebook(), paths, inbox=folder, **options)
+            return self._ingest(paths, merge, inbox=folder, **options)
 
     def suspense(self, codes: Collection[str] = (), runs: Collection[int] = ()) -> list[dict]:
         """What waits to be rated again: run, code and items; of these codes and runs only, where any are named."""
@@ -257,9 +270,9 @@ class Workspace:
             return suspense.settle(self.place, self.rulebook(), self.suspense(codes, runs), write_off=True)
 
     def merge(self, *, wait_s: float = 0.0) -> Run | None:
-        """Put small segments of the history into one, so that an ingest opens few; None where nothing is to be done."""
+        """Put more of the history's segments into one than an ingest does; None where there is nothing to gain."""
         with self.locked(wait_s):
-            return history.merge(self.place, self.rulebook())
+            return merging.merge(self.place, self.rulebook())
 
     def replay(self, which: str | int, *, threads: int | None = None, wait_s: float = 0.0) -> replay.Replayed:
         """Compute a committed run again, by ordinal or by the beginning of its id; its digest must be the same."""

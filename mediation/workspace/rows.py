@@ -1,0 +1,172 @@
+"""What the catalogue holds: its tables, version by version, and their rows.
+
+Conventions
+-----------
+- A catalogue of version n has taken the first n of `STEPS`; a step that stands is never changed.
+- A row has its table's columns in their order; JSON is text in the table and an object in the row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+TABLES = """
+CREATE TABLE setting (name TEXT PRIMARY KEY, value BLOB NOT NULL, hash TEXT NOT NULL) STRICT;
+CREATE TABLE run (
+    ordinal INTEGER PRIMARY KEY, run_id TEXT NOT NULL UNIQUE, parent TEXT NOT NULL, kind TEXT NOT NULL,
+    version TEXT NOT NULL, rulebook_hash TEXT NOT NULL, reference_hash TEXT NOT NULL, arguments TEXT NOT NULL,
+    totals TEXT NOT NULL, chain TEXT NOT NULL, folder TEXT NOT NULL UNIQUE, attempt TEXT, sums TEXT NOT NULL
+) STRICT;
+CREATE INDEX not_published ON run (ordinal) WHERE attempt IS NOT NULL;
+CREATE TABLE source (
+    source_id INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES run, name TEXT NOT NULL, feed TEXT, date TEXT,
+    sequence INTEGER, content_hash TEXT, file_hash TEXT NOT NULL, file_bytes INTEGER NOT NULL, refused TEXT,
+    detail TEXT NOT NULL, counts TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX content_once ON source (content_hash) WHERE refused IS NULL;
+CREATE INDEX source_run ON source (run);
+CREATE TABLE artifact (
+    run INTEGER NOT NULL REFERENCES run, path TEXT NOT NULL, bytes INTEGER NOT NULL, hash TEXT NOT NULL,
+    PRIMARY KEY (run, path)
+) STRICT;
+CREATE TABLE suspended (
+    run INTEGER NOT NULL REFERENCES run, code TEXT NOT NULL, items INTEGER NOT NULL, PRIMARY KEY (run, code)
+) STRICT;
+CREATE TABLE settled (
+    run INTEGER NOT NULL REFERENCES run, code TEXT NOT NULL, by_run INTEGER NOT NULL REFERENCES run,
+    PRIMARY KEY (run, code)
+) STRICT;
+CREATE INDEX settled_by ON settled (by_run);
+CREATE TABLE merged (run INTEGER PRIMARY KEY REFERENCES run, by_run INTEGER NOT NULL REFERENCES run) STRICT;
+CREATE INDEX merged_by ON merged (by_run);
+CREATE TABLE move (source TEXT PRIMARY KEY, target TEXT NOT NULL, file_hash TEXT NOT NULL) STRICT;
+"""
+RETENTION = """
+CREATE TABLE event_day (
+    day INTEGER NOT NULL, run INTEGER NOT NULL REFERENCES run, records INTEGER NOT NULL, PRIMARY KEY (day, run)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX event_day_run ON event_day (run);
+CREATE TABLE horizon (by_run INTEGER PRIMARY KEY REFERENCES run, day INTEGER NOT NULL) STRICT;
+CREATE TABLE dropped (
+    run INTEGER NOT NULL REFERENCES run, part TEXT NOT NULL, by_run INTEGER NOT NULL REFERENCES run,
+    PRIMARY KEY (run, part)
+) STRICT;
+CREATE INDEX dropped_by ON dropped (by_run);
+CREATE TABLE removal (path TEXT PRIMARY KEY) STRICT;
+"""
+STEPS = TABLES, RETENTION
+VERSION = len(STEPS)
+
+
+class Run(NamedTuple):
+    """A run as it is committed; `attempt` is the staged folder, None once it is published.
+
+    `totals` are its own, `sums` those of all runs up to it.
+    """
+
+    ordinal: int
+    run_id: str
+    parent: str
+    kind: str
+    version: str
+    rulebook_hash: str
+    reference_hash: str
+    arguments: dict
+    totals: dict
+    chain: str
+    folder: str
+    attempt: str | None
+    sums: dict = {}  # noqa: RUF012 - nobody changes it
+
+
+class SourceRow(NamedTuple):
+    """A file of a run."""
+
+    source_id: int
+    run: int
+    name: str
+    feed: str | None
+    date: str | None
+    sequence: int | None
+    content_hash: str | None
+    file_hash: str
+    file_bytes: int
+    refused: str | None
+    detail: str
+    counts: dict
+
+
+class Artifact(NamedTuple):
+    """A file that a run has written, by its path in the run's folder."""
+
+    run: int
+    path: str
+    bytes: int
+    hash: str
+
+
+class Settled(NamedTuple):
+    """What a run has suspended by a code, and a later one has rated again or written off: once, whatever came of it."""
+
+    run: int
+    code: str
+    by_run: int
+
+
+class Merged(NamedTuple):
+    """A run whose history stands in a later one's segment too, which is asked in its place."""
+
+    run: int
+    by_run: int
+
+
+class EventDay(NamedTuple):
+    """How many records of a UTC day (since 1970) a run has accepted; those without one are not told."""
+
+    day: int
+    run: int
+    records: int
+
+
+class Horizon(NamedTuple):
+    """From this run on, the first day whose history is there: what is older cannot be told from a repeat."""
+
+    by_run: int
+    day: int
+
+
+class Dropped(NamedTuple):
+    """Files of a run that a later one has given up: one of `retention.PARTS`."""
+
+    run: int
+    part: str
+    by_run: int
+
+
+class Move(NamedTuple):
+    """An input that is to be moved once its run is committed."""
+
+    source: str
+    target: str
+    file_hash: str
+
+
+class Removal(NamedTuple):
+    """A file in the workspace that is to be removed once the run that gives it up is committed."""
+
+    path: str
+
+
+class Noted(NamedTuple):
+    """What is committed with a run."""
+
+    sources: Sequence[SourceRow] = ()
+    artifacts: Sequence[Artifact] = ()
+    moves: Sequence[Move] = ()
+    settled: Sequence[Settled] = ()
+    merged: Sequence[Merged] = ()
+    event_days: Sequence[EventDay] = ()
+    horizon: Sequence[Horizon] = ()
+    dropped: Sequence[Dropped] = ()
+    removals: Sequence[Removal] = ()
