@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <map>
 #include <vector>
 
 #include "dedup/segment_probe.hpp"
@@ -43,16 +44,14 @@ class MergedSegment {
     MergedSegment(const std::vector<const SegmentIndex*>& inputs, int32_t floor_day, const SipState& secret)
         : inputs_(inputs) {
         Fingerprint identity{0, 0};
-        std::vector<uint64_t> counts(kDayCodes);
+        std::map<int32_t, uint64_t> entries;  // by day
         for (const SegmentIndex* input : inputs) {
             add_to_identity(identity, input->header.identity);
-            for (const Partition& partition : input->partitions)
-                counts[partition.place.day + 1] += partition.place.entries;
+            for (const Partition& each : input->partitions) entries[each.place.day] += each.place.entries;
         }
         std::vector<PartitionPlace> places;
-        for (int32_t day = kUndated; day <= kLastDay; ++day)
-            if (counts[day + 1] && (day == kUndated || day >= floor_day))
-                places.push_back(place_for(day, counts[day + 1]));
+        for (const auto& [day, count] : entries)
+            if (day == kUndated || day >= floor_day) places.push_back(place_for(day, count));
         frame = SegmentFrame(places, identity, secret);
         uint64_t blocks = 0, begins = 0;
         for (const PartitionPlace& place : frame.places()) {

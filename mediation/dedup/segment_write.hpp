@@ -37,8 +37,19 @@ inline bool before(const Fingerprint& a, const Fingerprint& b) {
     return a.low != b.low ? a.low < b.low : a.high < b.high;
 }
 
-inline void count_days(const EntryColumns& entries, uint32_t* counts) {
-    for (uint32_t i = 0; i < entries.count; ++i) ++counts[day_code(entries.days, i)];
+// The codes of days [first, end) that entries have.
+struct DayCodes {
+    uint32_t first, end;
+};
+
+inline DayCodes day_codes(const EntryColumns& entries) {
+    DayCodes codes{kDayCodes, 0};
+    for (uint32_t i = 0; i < entries.count; ++i) {
+        const uint32_t code = day_code(entries.days, i);
+        codes.first = std::min(codes.first, code);
+        codes.end = std::max(codes.end, code + 1);
+    }
+    return codes;
 }
 
 MEDIATION_PREFETCHES void prefetch_key(const EntryColumns& entries, const uint32_t* order) {
@@ -52,19 +63,21 @@ struct Slots {
     uint64_t of(const Fingerprint& key) const { return first + share_of(key.low, count); }
 };
 
-// Contract: `ends` has one more entry than there are slots and is all 0. Each end becomes the begin of the next slot.
-inline void sort_by_slot(const EntryColumns& entries, const Slots* slots, uint32_t* ends, uint64_t slot_count,
-                         uint32_t* order) {
-    for (uint32_t i = 0; i < entries.count; ++i)
-        ++ends[slots[day_code(entries.days, i)].of(entries.fingerprints[i])];
+// Contract: `slots` begin with the first day's; `ends` has one more entry than there are slots and is all 0. Each end
+// becomes the begin of the next slot.
+inline void sort_by_slot(const EntryColumns& entries, const Slots* slots, uint32_t first_day, uint32_t* ends,
+                         uint64_t slot_count, uint32_t* order) {
+    const auto slot_of = [&](uint32_t i) {
+        return slots[day_code(entries.days, i) - first_day].of(entries.fingerprints[i]);
+    };
+    for (uint32_t i = 0; i < entries.count; ++i) ++ends[slot_of(i)];
     uint32_t begin = 0;
     for (uint64_t s = 0; s <= slot_count; ++s) {
         const uint32_t count = ends[s];
         ends[s] = begin;
         begin += count;
     }
-    for (uint32_t i = 0; i < entries.count; ++i)
-        order[ends[slots[day_code(entries.days, i)].of(entries.fingerprints[i])]++] = i;
+    for (uint32_t i = 0; i < entries.count; ++i) order[ends[slot_of(i)]++] = i;
 }
 
 inline void sort_slots(const EntryColumns& entries, const uint32_t* ends, uint64_t slot_count, uint32_t* order) {
@@ -130,19 +143,21 @@ class SortedSegment {
     // Allocates; nothing else does.
     SortedSegment(const EntryColumns& entries, const SipState& secret)
         : entries_(entries), order_(size_t{entries.count} + kOrderAhead) {
-        std::vector<uint32_t> counts(kDayCodes);
-        std::vector<detail::Slots> slots(kDayCodes);
+        const detail::DayCodes codes = detail::day_codes(entries);
+        const uint32_t days = entries.count ? codes.end - codes.first : 0;
+        std::vector<uint32_t> counts(days);
+        std::vector<detail::Slots> slots(days);
         std::vector<PartitionPlace> places;
-        detail::count_days(entries, counts.data());
+        for (uint32_t i = 0; i < entries.count; ++i) ++counts[day_code(entries.days, i) - codes.first];
         uint64_t slot_count = 0;
-        for (int32_t code = 0; code < kDayCodes; ++code) {
-            if (!counts[code]) continue;
-            places.push_back(place_for(code - 1, counts[code]));
-            slots[code] = {slot_count, places.back().buckets * kSlots};
-            slot_count += slots[code].count;
+        for (uint32_t d = 0; d < days; ++d) {
+            if (!counts[d]) continue;
+            places.push_back(place_for(static_cast<int32_t>(codes.first + d) - 1, counts[d]));
+            slots[d] = {slot_count, places.back().buckets * kSlots};
+            slot_count += slots[d].count;
         }
         std::vector<uint32_t> ends(slot_count + 1);
-        detail::sort_by_slot(entries, slots.data(), ends.data(), slot_count, order_.data());
+        detail::sort_by_slot(entries, slots.data(), codes.first, ends.data(), slot_count, order_.data());
         detail::sort_slots(entries, ends.data(), slot_count, order_.data());
         Fingerprint identity{0, 0};
         for (uint32_t i = 0; i < entries.count; ++i) add_to_identity(identity, entries.fingerprints[i]);
