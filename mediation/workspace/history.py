@@ -42,9 +42,8 @@ def opened(place: Place, before: int | None = None) -> list[tuple[int, Segment]]
 
 def standing(place: Place, before: int | None = None) -> list[Artifact]:
     """The files of these segments."""
-    merged = {each.run for each in place.catalogue.merged() if before is None or each.by_run < before}
+    found = place.catalogue.unmerged(SEGMENT, before)
     dropped = {each.run: each.by_run for each in place.catalogue.dropped() if each.part == "history"}
-    found = [each for each in _files(place) if (before is None or each.run < before) and each.run not in merged]
     for each in found:
         if before is not None and dropped.get(each.run, 0) > before:
             raise NoInputError(f"run {dropped[each.run]} has given up the history of run {each.run}, which is needed")
@@ -54,7 +53,8 @@ def standing(place: Place, before: int | None = None) -> list[Artifact]:
 def every(place: Place) -> Iterator[tuple[int, Segment]]:
     """Every segment that is there, with its run, one after the other."""
     dropped = {each.run for each in place.catalogue.dropped() if each.part == "history"}
-    return ((each.run, segment(place, each.run)) for each in _files(place) if each.run not in dropped)
+    there = (each.run for each in place.catalogue.artifacts(path=SEGMENT) if each.run not in dropped)
+    return ((ordinal, segment(place, ordinal)) for ordinal in there)
 
 
 def event_days(place: Place) -> list[EventDay]:
@@ -67,10 +67,6 @@ def event_days(place: Place) -> list[EventDay]:
 def days_of(days: Iterable[tuple[int | None, int]], run: int) -> list[EventDay]:
     """The same of one segment; undated records are left out."""
     return [EventDay(day, run, records) for day, records in days if day is not None]
-
-
-def _files(place: Place) -> list[Artifact]:
-    return place.catalogue.artifacts(path=SEGMENT)
 
 
 def segment(place: Place, ordinal: int) -> Segment:
