@@ -132,6 +132,7 @@ EXPLANATIONS: dict[str, str] = {
     "no_price": "no price is in force for this record type, zone, band and time",
     "amount_overflow": "the amount is beyond what a line can hold",
     "not_rateable": "the tariff does not name this record type",
+    "too_old": "older than the history that is kept: nobody can say whether it came before; it is never charged",
     "retransmission": "the same key and payload came before",
     "conflict": "the same key came before with another payload",
     "no_feed_matches": "no feed's file-name pattern matches",

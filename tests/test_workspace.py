@@ -21,6 +21,7 @@ from pyarrow.csv import read_csv, write_csv
 import mediation as md
 import mediation.sample
 from mediation.errors import InvariantError, NoInputError, OutputError, RulebookError, TemporaryError, UsageError
+from mediation.pipeline.disk import Disk, network_of
 from mediation.pipeline.sources import list_sources
 from mediation.sample.generate import generate
 from mediation.workspace.catalogue import NAME
@@ -271,6 +272,28 @@ def of_version_1(path):
             for name in reversed(re.findall("CREATE TABLE (\\w+)", step)):
                 catalogue.execute(f"DROP TABLE {name}")
         catalogue.execute("PRAGMA user_version = 1")
+
+
+MOUNTS = """\
+29 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw
+30 29 0:26 / /data rw - nfs4 server:/export rw
+31 30 254:2 / /data/local\\040disk rw shared:7 master:3 - xfs /dev/vdb rw
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [("/home/ws", None), ("/data/ws", "nfs4"), ("/data/local disk/ws", None), ("/database/ws", None)],
+)
+def test_a_file_system_over_a_network_is_known_by_its_mount(path, kind):
+    assert network_of(Path(path), MOUNTS) == kind
+
+
+def test_a_workspace_over_a_network_is_refused(day, tmp_path, monkeypatch):
+    monkeypatch.setattr(Disk, "network", lambda self, path: "nfs4")
+    with pytest.raises(InvariantError, match="on nfs4"):
+        md.Workspace.init(tmp_path / "ws", RULES, day[0] / "reference")
+    assert not (tmp_path / "ws").exists()
 
 
 def test_nothing_but_the_owner_may_read_it(workspace, day):

@@ -1,4 +1,4 @@
-"""Three runs under every fault, every pair of faults and many random ones: nothing lost, nothing double, nothing torn.
+"""Four runs under every fault, every pair of faults and many random ones: nothing lost, nothing double, nothing torn.
 
 FAULT_HISTORIES sets how many random histories there are.
 """

@@ -1,8 +1,9 @@
-"""Three runs on a simulated disk: records that come once are kept once, by the workspace's protocol.
+"""Four runs on a simulated disk: records that come once are kept once, by the workspace's protocol.
 
 Conventions
 -----------
-- A file is lines of `key value`. A run keeps the lines whose keys no run before it has kept.
+- A file is lines of `key value`. A run keeps the lines whose keys no run before it has kept. The fourth gives up the
+  copies of the inputs that the first has kept.
 - A history is disturbed by its faults only. It ends when every file was taken; then `differences` compares it with one
   that nothing has disturbed.
 - After two runs, at the next start or at the end, somebody puts another file where one of the second run's lay.
@@ -11,16 +12,16 @@ Conventions
 from __future__ import annotations
 
 import functools
-import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from mediation.errors import TemporaryError
 from mediation.workspace import protocol
 from mediation.workspace.protocol import RUNS, STAGING, Place
-from mediation.workspace.rows import Artifact, Move, Noted, Run, SourceRow
-from tests.simulated_disk import Died, File, Folder, SimulatedCatalogue, SimulatedDisk, blank, content_hash
+from mediation.workspace.rows import Artifact, Dropped, Move, Noted, Removal, Run, SourceRow
+from tests.simulated_disk import LOSE, Died, File, Folder, SimulatedCatalogue, SimulatedDisk, blank, content_hash
 
 
 class QuickPath(type(Path())):
@@ -38,6 +39,7 @@ BATCHES: tuple[dict[str, bytes], ...] = (
     {"c": b"k4 4\nk2 2\n", "again": b"k3 3\n"},  # k2 is repeated, and so is all of b
 )
 LATE = {"c": b"k5 5\nk4 4\n"}  # the third run's
+KEPT, RETIRE = "sources", "retire"
 MOST_TRIES = 12
 
 
@@ -87,6 +89,9 @@ class History:
             self.until_it_passes()
         self.arrive_late()
         self.until_it_passes()
+        self.until_it_passes(retire)
+        self.disk.fell = LOSE  # what is done must last
+        self.reboot()
         return self
 
     def arrive(self, batch: dict[str, bytes]) -> None:
@@ -98,13 +103,13 @@ class History:
             self.late = True
             self.arrive(LATE)
 
-    def until_it_passes(self) -> None:
+    def until_it_passes(self, work: Callable[[Place, str], None] | None = None) -> None:
         for _ in range(MOST_TRIES):
             self.attempts += 1
             attempt = self.methods.attempt(self.attempts)
             try:
                 protocol.recover(self.place)
-                ingest(self.place, attempt)
+                (work or ingest)(self.place, attempt)
                 self.passed.append(self.disk.steps)
                 return
             except Died:
@@ -127,6 +132,8 @@ class History:
     def reboot(self) -> None:
         self.disk.reboot()
         self.place.catalogue.reboot()
+        for missing in lost_copies(self.place):
+            raise Wrong(f"{missing} is gone, and nobody has given it up")
         pending = {move.source for move in self.place.catalogue.moves()}
         taken = {source.content_hash for source in self.place.catalogue.sources()}
         for name, data in inputs(self.disk):
@@ -174,6 +181,24 @@ def ingest(place: Place, attempt: str) -> None:
     protocol.commit(place, run, Noted(_sources(catalogue.next_source_id(), ordinal, fresh), artifacts, moves))
 
 
+def retire(place: Place, attempt: str) -> None:
+    """A run that gives up what the first has kept of its inputs."""
+    runs = place.catalogue.runs()
+    if len(runs) < len(BATCHES) + 1:
+        raise Wrong("a run is missing")
+    first, last = runs[0], runs[-1]
+    if last.kind == RETIRE:
+        return
+    folder = protocol.stage(place, attempt)
+    with place.disk.create(folder / "run.json") as file:
+        file.write(b"0")
+    ordinal = last.ordinal + 1
+    run = Run(ordinal, RETIRE, "parent", RETIRE, "version", "book", "reference", {}, {}, "chain", RETIRE, attempt)
+    artifacts = [Artifact(ordinal, "run.json", 1, content_hash(b"0"))]
+    dropped, removals = [Dropped(1, KEPT, ordinal)], [Removal(f"{RUNS}/{first.folder}/{KEPT}")]
+    protocol.commit(place, run, Noted(artifacts=artifacts, dropped=dropped, removals=removals))
+
+
 def _write(place: Place, ordinal: int, folder: Path, fresh: list[tuple[str, bytes]]) -> list[Artifact]:
     kept = {line.split()[0] for data in contents(place).values() for line in data.splitlines()}
     lines = []
@@ -182,12 +207,20 @@ def _write(place: Place, ordinal: int, folder: Path, fresh: list[tuple[str, byte
             kept.add(line.split()[0])
             lines.append(line + b"\n")
     place.disk.make_folder(folder / "rated")
-    files = {"rated/part": b"".join(lines), "run.json": json.dumps(len(lines)).encode()}
+    files = {"rated/part": b"".join(lines), KEPT: b"".join(data for _, data in fresh)}
     for name, data in files.items():
         with place.disk.create(folder / name) as file:
             file.write(data)
     place.disk.sync_folder(folder / "rated")
     return [Artifact(ordinal, name, len(data), content_hash(data)) for name, data in files.items()]
+
+
+def lost_copies(place: Place) -> list[str]:
+    """Copies of inputs that should be there, and are not."""
+    given_up = {(each.run, each.part) for each in place.catalogue.dropped()}
+    folders = {run.ordinal: place.folder(run) for run in place.catalogue.runs()}
+    kept = [each for each in place.catalogue.artifacts(path=KEPT) if (each.run, KEPT) not in given_up]
+    return [f"{folders[each.run]}/{KEPT}" for each in kept if not place.disk.exists(folders[each.run] / KEPT)]
 
 
 def _sources(first: int, ordinal: int, fresh: list[tuple[str, bytes]]) -> list[SourceRow]:
@@ -223,6 +256,7 @@ def outcome(history: History) -> dict[str, Any]:
         "artifacts": catalogue.artifacts(),
         "files": disk.files(ROOT / RUNS),
         "moves": catalogue.moves(),
+        "removals": catalogue.removals(),
         "inbox": inputs(disk),
         "lost": given - replaced - done,
         "strange": done - given,
@@ -237,7 +271,9 @@ def differences(history: History) -> list[str]:
         f"run {each.run} {each.path}: not what the catalogue names"
         for each in history.place.catalogue.artifacts()
         for run in history.place.catalogue.runs()
-        if run.ordinal == each.run and content_hash(found["files"].get(f"{run.folder}/{each.path}", b"")) != each.hash
+        if run.ordinal == each.run
+        and (each.run, each.path) != (1, KEPT)
+        and content_hash(found["files"].get(f"{run.folder}/{each.path}", b"")) != each.hash
     ]
     if len(history.disk.names(ROOT / RUNS)) != len(found["runs"]):
         faults.append("an unnamed folder in runs/")

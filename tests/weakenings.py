@@ -100,6 +100,7 @@ def commit_after_rename(place: Place, run: Run, noted: Noted) -> None:
     place.disk.sync_folder(ROOT / STAGING)
     place.catalogue.commit(run._replace(attempt=None), noted)
     protocol.finish_moves(place)
+    protocol.finish_removals(place)
 
 
 def commit_after_moves(place: Place, run: Run, noted: Noted) -> None:
@@ -114,6 +115,7 @@ def commit_before_syncs(place: Place, run: Run, noted: Noted) -> None:
     place.disk.sync_folder(ROOT / STAGING)
     protocol.publish(place, run)
     protocol.finish_moves(place)
+    protocol.finish_removals(place)
 
 
 def publish_noted_before_syncs(place: Place, run: Run) -> None:
@@ -149,6 +151,40 @@ def finish_moves_of_any_content(place: Place) -> None:
     place.catalogue.moved(moves)
 
 
+def commit_after_removal(place: Place, run: Run, noted: Noted) -> None:
+    for removal in noted.removals:
+        if place.disk.exists(ROOT / removal.path):
+            place.disk.remove(ROOT / removal.path)
+    _commit(place, run, noted)
+
+
+def finish_removals_noted_before_sync(place: Place) -> None:
+    removals = place.catalogue.removals()
+    for removal in removals:
+        if place.disk.exists(ROOT / removal.path):
+            place.disk.remove(ROOT / removal.path)
+    place.catalogue.removed(removals)
+
+
+def finish_removals_trusting_what_is_gone(place: Place) -> None:
+    removals = place.catalogue.removals()
+    for removal in removals:
+        if place.disk.exists(ROOT / removal.path):
+            place.disk.remove(ROOT / removal.path)
+            place.disk.sync_folder((ROOT / removal.path).parent)
+    if removals:
+        place.catalogue.removed(removals)
+
+
+def finish_removals_noted_first(place: Place) -> None:
+    removals = place.catalogue.removals()
+    if removals:
+        place.catalogue.removed(removals)
+    for removal in removals:
+        place.disk.remove(ROOT / removal.path)
+        place.disk.sync_folder((ROOT / removal.path).parent)
+
+
 # ------------------------------------------------------------------------------------------- recovery
 
 
@@ -165,14 +201,25 @@ def recover_deleting_first(place: Place) -> None:
 
 def recover_without_publishing(place: Place) -> None:
     protocol.finish_moves(place)
+    protocol.finish_removals(place)
     place.catalogue.settle()
     _remove_staged(place)
+
+
+def recover_without_removing(place: Place) -> None:
+    for run in place.catalogue.unpublished():
+        protocol.publish(place, run)
+    protocol.finish_moves(place)
+    if place.disk.names(ROOT / STAGING):
+        place.catalogue.settle()
+        _remove_staged(place)
 
 
 def recover_settling_last(place: Place) -> None:
     for run in place.catalogue.unpublished():
         protocol.publish(place, run)
     protocol.finish_moves(place)
+    protocol.finish_removals(place)
     _remove_staged(place)
     place.catalogue.settle()
 
@@ -181,6 +228,7 @@ def recover_leaving_what_is_staged(place: Place) -> None:
     for run in place.catalogue.unpublished():
         protocol.publish(place, run)
     protocol.finish_moves(place)
+    protocol.finish_removals(place)
 
 
 class OneNameForAll(Methods):
@@ -257,6 +305,11 @@ WEAKENINGS = [
     weakening("published before the rename", publish=publish_noted_before_rename),
     weakening("moved before the rename", finish_moves=finish_moves_noted_before_rename),
     weakening("whatever has the input's name is moved", finish_moves=finish_moves_of_any_content),
+    weakening("removal before the commit", commit=commit_after_removal),
+    weakening("removed before the sync", finish_removals=finish_removals_noted_before_sync),
+    weakening("removed before the removal", finish_removals=finish_removals_noted_first),
+    weakening("a finished removal is trusted to last", finish_removals=finish_removals_trusting_what_is_gone),
+    weakening("recovery does not remove what was given up", recover=recover_without_removing),
     weakening("recovery deletes before it publishes", recover=recover_deleting_first),
     weakening("recovery does not publish", recover=recover_without_publishing),
     weakening("recovery settles after it has deleted", recover=recover_settling_last),

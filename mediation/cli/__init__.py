@@ -27,6 +27,6 @@ for command in (files.run, files.check, files.generate, files.demo):
     main.add_command(command)
 for command in (
     *(workspaces.init, workspaces.use, workspaces.ingest, workspaces.status, workspaces.verify),
-    *(workspaces.replay, workspaces.suspense, workspaces.merge),
+    *(workspaces.replay, workspaces.suspense, workspaces.merge, workspaces.retire),
 ):
     main.add_command(command)

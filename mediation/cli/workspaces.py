@@ -149,6 +149,27 @@ def _merged(run):
     return f"run {run.ordinal} is committed: it holds the history of {len(run.arguments['merged'])} runs"
 
 
+@click.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@click.option("--wait", "wait_s", default=0.0, type=click.FloatRange(0), help="Seconds to wait for another run.")
+def retire(workspace, dry_run, wait_s):
+    """Give up what is older than the [retention] of a WORKSPACE's rule book keeps: once a month is enough."""
+    from mediation import Workspace
+
+    with Workspace(workspace) as opened:
+        run, plan = opened.retire(dry_run=dry_run, wait_s=wait_s)
+    days = {"newest event day": plan.watermark, "repeats are recognised from": plan.history_from}
+    say(*(f"{name} {day}" for name, day in days.items() if day))
+    say(*(f"{part:<8} of {len(runs):,} runs" for part, runs in plan.given_up.items() if runs))
+    if plan.waits:
+        say(f"tables of {len(plan.waits):,} runs stay: rows wait in them (see `suspense list`)")
+    if run is not None:
+        say(f"run {run.ordinal} is committed")
+    else:
+        say("nothing is old enough: no run was made" if plan.is_empty else "no run was made")
+
+
 @click.group(name="suspense")
 def suspense():
     """What could not be charged yet."""

@@ -45,6 +45,7 @@
     X(no_price, 49)                                                                     \
     X(amount_overflow, 50)                                                              \
     X(not_rateable, 51)                                                                 \
+    X(too_old, 52)                                                                      \
     /* the verdict on a repeated key: duplicate */                                      \
     X(retransmission, 60)                                                               \
     X(conflict, 61)                                                                     \

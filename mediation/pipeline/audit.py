@@ -59,6 +59,7 @@ class SourceAudit:
         self.counts = {name: [0, 0, 0] for name in (*INTO, *OUT_OF)}
         self.classes = dict.fromkeys(CLASSES, 0)
         self.stages_in: dict[str, list[int]] = {stage: [0, 0, 0] for stage in self.stages}
+        self.too_old = [0, 0, 0]  # of the suspended: those that deduplication has set aside
         self.bytes_in = 0
         self.file_bytes = file_bytes
         self.content_hash: str | None = None
@@ -71,6 +72,11 @@ class SourceAudit:
     def add(self, name: str, amount: tuple[int, int, int]) -> None:
         """Count (records, items, bytes) under a name of `INTO` or `OUT_OF`."""
         self.counts[name] = [old + new for old, new in zip(self.counts[name], amount, strict=True)]
+
+    def set_too_old_aside(self, amount: tuple[int, int, int]) -> None:
+        """Count what deduplication has suspended."""
+        self.add("suspended", amount)
+        self.too_old = [old + new for old, new in zip(self.too_old, amount, strict=True)]
 
     def enter(self, stage: str, amount: tuple[int, int, int]) -> None:
         """Count what a stage was given."""
@@ -101,6 +107,11 @@ class SourceAudit:
                     found.append(f"{self.name}: {row['stage']}: {given} {measure} in, {kept + aside} out")
         return found
 
+    def _set_aside(self, stage: str, number: int) -> int:
+        """By a stage, of one measure: what is too old is suspended by deduplication, all else by rating."""
+        moved = {"deduplicate": self.too_old[number], "rate": -self.too_old[number]}
+        return self.counts[STAGES[stage]][number] + moved.get(stage, 0)
+
     def stage_rows(self) -> list[dict]:
         """What each stage was given, handed on and set aside."""
         rows: list[dict] = []
@@ -115,7 +126,7 @@ class SourceAudit:
             for number, measure in enumerate(MEASURES):
                 row[f"{measure}_in"] = self.stages_in[stage][number]
                 row[f"{measure}_out"] = after[number]
-                row[f"{measure}_exceptions"] = self.counts[STAGES[stage]][number]
+                row[f"{measure}_exceptions"] = self._set_aside(stage, number)
             rows.append(row)
         return rows
 

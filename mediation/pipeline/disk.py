@@ -10,7 +10,9 @@ Conventions
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,30 @@ from typing import IO
 from mediation.pipeline.sources import file_hash
 
 MOST_BYTES = 1 << 62  # whatever a file holds
+MOUNTS = "/proc/self/mountinfo"
+OVER_A_NETWORK = frozenset(["nfs", "nfs4", "cifs", "smb3", "ncpfs", "afs", "fuse.sshfs", "fuse.glusterfs", "ceph"])
+_ESCAPED = re.compile(r"\\([0-7]{3})")
+
+
+def network_of(path: Path, mounts: str) -> str | None:
+    """The file system that a path lies on, where that is one over a network.
+
+    Parameters
+    ----------
+    path : Path
+        Absolute.
+    mounts : str
+        As /proc/self/mountinfo writes them: the mount point is the fifth word, the kind stands behind a lone hyphen.
+    """
+    found = Path("/"), ""
+    for line in mounts.splitlines():
+        words = line.split()
+        if "-" not in words[5:-1]:
+            continue
+        point = Path(_ESCAPED.sub(lambda octal: chr(int(octal[1], 8)), words[4]))
+        if path.is_relative_to(point) and len(point.parts) >= len(found[0].parts):
+            found = point, words[words.index("-", 5) + 1]
+    return found[1] if found[1] in OVER_A_NETWORK else None
 
 
 class OpenFile:
@@ -35,6 +61,10 @@ class OpenFile:
     def read_at(self, offset: int, length: int) -> bytes:
         """These bytes; fewer where the file ends."""
         return os.pread(self._handle, length, offset)
+
+    def mapped(self) -> mmap.mmap | bytes:
+        """All bytes, where the system has them: nobody may change the file. A disk that fails ends the process."""
+        return mmap.mmap(self._handle, 0, access=mmap.ACCESS_READ) if self.size else b""
 
 
 class Disk:
@@ -83,6 +113,13 @@ class Disk:
     def open(self, path: Path) -> OpenFile:
         """A file for reading at any place."""
         return OpenFile(path)
+
+    def network(self, path: Path) -> str | None:
+        """The file system that a path lies on, where that is one over a network and known to be."""
+        try:
+            return network_of(path.resolve(), Path(MOUNTS).read_text("utf-8", "surrogateescape"))
+        except OSError:  # no such list on this system
+            return None
 
     def hash(self, path: Path) -> str:
         """Hex blake3 of a file; empty for what is no regular file or cannot be read."""

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 from mediation.decode import decode as decoding
 from mediation.decode.source import Source
 from mediation.dedup import dedup
+from mediation.dedup.horizon import Bounded
 from mediation.errors import BadDataError, SourceRefused, TemporaryError
 from mediation.native._column import Batch
 from mediation.pipeline.audit import SourceAudit, stages_through
@@ -81,6 +82,7 @@ class Job(NamedTuple):
     reject_bytes: int
     fresh: Batch | None = None  # None: all
     duplicates: Batch | None = None
+    too_old: Batch | None = None  # rows that are suspended, because nobody can say whether they repeat others
 
 
 class StageClock:
@@ -113,6 +115,7 @@ class Past(NamedTuple):
     secret: bytes = dedup.PUBLISHED_SECRET
     dated: bool = False  # whether the run's own fingerprints are to become history
     history: Any = None
+    horizon: int | None = None  # the first day that the history knows, since 1970; None: all
 
 
 NO_PAST = Past()
@@ -144,10 +147,12 @@ class Engine:
         self.bytes_done = 0  # of the files as they lie on disk
         self.records_done = 0
         self.completed = False  # every result was taken
-        self.keys = self.admission = None
+        self.keys = self.admission = self.history = None
         if through != "decode":
             self.keys = dedup.compile_keys(book, past.secret, dated=past.dated)
-            self.admission = dedup.Admission(past.history, dated=past.dated)
+            bounded = past.horizon is not None
+            self.history = Bounded(past.history, past.horizon) if bounded else past.history
+            self.admission = dedup.Admission(self.history, dated=past.dated)
         self._tickets = self._read(listed)
         self._reader = threading.Lock()
         lock = threading.Lock()
@@ -241,10 +246,13 @@ class Engine:
             self._raise_if_stopped()
         with self.clock.measure("deduplicate"):
             fresh, duplicates = self.admission.admit(job.prints, job.usage, job.ordinal_base)
+            too_old = None
+            if isinstance(self.history, Bounded):
+                duplicates, too_old = self.history.part(duplicates, job.prints)
         with self._changed:
             self._admitted += 1
             self._changed.notify_all()
-        return job._replace(fresh=fresh, duplicates=duplicates)
+        return job._replace(fresh=fresh, duplicates=duplicates, too_old=too_old)
 
     def _deliver(self, number: int, result: Any) -> None:
         with self._delivered:

@@ -87,21 +87,28 @@ class Finisher:
     def finish(self, engine: Engine, job: Job) -> RunBatch:
         """Rate a job, where the run rates, and make its tables."""
         rating = self._rated(engine, job) if self.rates else None
+        set_aside = [rows for rows in (job.too_old, rating and rating.suspended) if rows is not None and rows.num_rows]
         rejects = suspended = duplicates = rated = usage = None
         with engine.clock.measure("collect", job.usage.num_rows):
             if rating is None:
                 usage = self.columns.usage_table(job.usage, job.fresh)
             else:
                 rated = self.columns.rated_table(job.usage, rating.rated_rows, rating.rated)
-                if rating.suspended.num_rows:
-                    suspended = self.columns.suspended_table(job.usage, rating.suspended)
+            if set_aside:
+                suspended = self._suspended(job, set_aside)
             if job.rejects.num_rows:
                 rejects = self.columns.rejects_table(job.rejects)
             if job.duplicates is not None and job.duplicates.num_rows:
                 firsts = engine.first_places(job.duplicates)
                 duplicates = self.columns.duplicates_table(job.usage, job.duplicates, firsts, job.prints)
-        self._count(job, rating)
+        self._count(job, rating, set_aside)
         return RunBatch(job.state.audit.source_id, rated, rejects, suspended, duplicates, usage)
+
+    def _suspended(self, job: Job, set_aside: list[Batch]) -> pa.Table:
+        tables = [self.columns.suspended_table(job.usage, rows) for rows in set_aside]
+        if len(tables) == 1:
+            return tables[0]
+        return pa.concat_tables(tables).sort_by([("record_no", "ascending"), ("item_no", "ascending")])
 
     def _rated(self, engine: Engine, job: Job) -> rate.Rating:
         with engine.clock.measure("rate", job.fresh.num_rows):
@@ -113,7 +120,7 @@ class Finisher:
                 self.settlement.add(job.usage, rating.rated_rows, rating.rated.zip(*city) if city else rating.rated)
         return rating
 
-    def _count(self, job: Job, rating: rate.Rating | None) -> None:
+    def _count(self, job: Job, rating: rate.Rating | None, set_aside: list[Batch]) -> None:
         places = pa.record_batch(job.usage.select(["byte_length", "item_no"]))
         lengths, item_no = places["byte_length"].to_numpy(), places["item_no"].to_numpy()
         whole_records = not item_no.any()
@@ -130,9 +137,10 @@ class Finisher:
         measured = {"held_after": fresh}
         if rating is not None:
             measured = {"rated": amount(rating.rated_rows), "suspended": amount(rating.suspended)}
+        too_old = (0, 0, 0) if job.too_old is None else amount(job.too_old)
         counted = {"rejects": job.rejects.counts("code")}
-        if rating is not None:
-            counted["suspended"] = rating.suspended.counts("code")
+        for rows in set_aside:
+            counted["suspended"] = counted.get("suspended", {}) | rows.counts("code")
         if job.duplicates is not None:
             measured["duplicates"] = amount(job.duplicates)
             counted["duplicates"] = job.duplicates.counts("verdict")
@@ -143,6 +151,7 @@ class Finisher:
                 self.exceptions[kind].update(codes)
             for name, measure in measured.items():
                 audit.add(name, measure)
+            audit.set_too_old_aside(too_old)
             audit.add("rejected", (rejects, rejects, job.reject_bytes))
             for stage, entered in (("deduplicate", everything), ("rate", fresh)):
                 if stage in audit.stages:

@@ -21,6 +21,7 @@ from mediation.rulebook.prices import UNITS_OF
 from mediation.rulebook.zones import is_zone
 
 _FILE = "rulebook.toml"
+MAX_RETENTION_DAYS = 36_500
 _DIALLED = frozenset("0123456789*#+")
 
 
@@ -95,6 +96,10 @@ def _check_book(known: Known, book: Book) -> None:
         fault(_FILE, "$.limits.max_reject_share", "a share of 0 to 1")
     if book.limits.max_refused_files < 0:
         fault(_FILE, "$.limits.max_refused_files", "zero or more")
+    for name in ("history_days", "sources_days", "tables_days"):
+        days = getattr(book.retention, name)
+        if days is not None and not 1 <= days <= MAX_RETENTION_DAYS:
+            fault(_FILE, f"$.retention.{name}", f"1 to {MAX_RETENTION_DAYS}; leave it out to keep all for ever")
     _check_services(known, book)
     for name, numbers in book.numbers.items():
         _check_numbers(known, f"$.numbers.{name}", numbers)

@@ -5,10 +5,9 @@ Conventions
 - One struct per TOML table; an unknown key is an error. `valid_from` and `valid_to` are written `from` and `to` in the
   files and are half-open: `[from, to)`.
 - Units are declared, never guessed. Money is decimal text in the files and integers after compiling.
+- Annotations are not text here, or msgspec would compile them one by one in every process.
 - Cross-references and overlaps are `check.py`'s business, flat arrays are those of `rates.py`.
 """
-
-from __future__ import annotations
 
 import datetime as dt
 from typing import Literal
@@ -285,6 +284,14 @@ class Limits(Declared, frozen=True, kw_only=True):
     max_refused_files: int = 0
 
 
+class Retention(Declared, frozen=True, kw_only=True):
+    """What a workspace keeps, in event days before the newest; None is for ever."""
+
+    history_days: int | None = None  # repeats are recognised; what is older is suspended as too old
+    sources_days: int | None = None  # copies of the files: runs can be replayed
+    tables_days: int | None = None  # rated, rejects, suspended, duplicates; certificates and sums stay
+
+
 class Book(Declared, frozen=True, kw_only=True):
     """rulebook.toml"""
 
@@ -299,6 +306,7 @@ class Book(Declared, frozen=True, kw_only=True):
     numbers: dict[str, Numbers] = {}
     columns: dict[str, list[str]] = {}  # named sets for --columns
     limits: Limits = Limits()
+    retention: Retention = Retention()
 
 
 class Declarations(msgspec.Struct, frozen=True, kw_only=True):

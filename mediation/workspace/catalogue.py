@@ -143,9 +143,11 @@ class Catalogue:
 
     # ----------------------------------------------------------------------------------------- reading
 
-    def setting(self, name: str) -> bytes:
-        """A setting that was made with the workspace."""
+    def setting(self, name: str, missing: bytes | None = None) -> bytes:
+        """A setting that was made with the workspace; one that older workspaces do not have is `missing` there."""
         rows = self._rows("SELECT value, hash FROM setting WHERE name = ?", name)
+        if not rows and missing is not None:
+            return missing
         if not rows or rows[0][1] != _hash_of(name, rows[0][0]):
             raise InvariantError(f"the catalogue is damaged: its setting {name} is not what was written")
         return rows[0][0]
@@ -268,9 +270,9 @@ class Catalogue:
         """Days and how many of their records all runs have accepted, the newest day first."""
         return self._rows("SELECT day, sum(records) FROM event_day GROUP BY day ORDER BY day DESC")
 
-    def newest_days(self) -> list[tuple[int, int]]:
-        """Every run that has accepted a record with a day, and the newest of them."""
-        return self._rows("SELECT run, max(day) FROM event_day GROUP BY run ORDER BY run")
+    def days_by_run(self) -> list[tuple[int, int, int]]:
+        """Run, day, records: what every run has accepted, its newest day first."""
+        return self._rows("SELECT run, day, records FROM event_day ORDER BY run, day DESC")
 
     def horizon(self, before: int | None = None) -> int | None:
         """The first day whose history is there, today or for the run of an ordinal; None: all there ever was."""

@@ -24,7 +24,8 @@ SEGMENT = "history.segment"
 def past(place: Place, *, before: int | None = None) -> Past:
     """What a run has to know of those before it: of all, or of those before an ordinal."""
     known = [each for _, each in opened(place, before)]
-    return Past(place.catalogue.setting("secret"), True, SegmentHistory(known) if known else None)
+    horizon = place.catalogue.horizon(before)
+    return Past(place.catalogue.setting("secret"), True, SegmentHistory(known) if known else None, horizon)
 
 
 def opened(place: Place, before: int | None = None) -> list[tuple[int, Segment]]:

@@ -16,12 +16,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-import pyarrow as pa
-
 from mediation.dedup.history import merge_segments
 from mediation.errors import MediationError
 from mediation.pipeline.output import write_run
-from mediation.pipeline.recycle import Recycling
+from mediation.pipeline.recycle import without_rows
 from mediation.workspace import history
 from mediation.workspace.ingest import Report
 from mediation.workspace.protocol import Place
@@ -31,7 +29,6 @@ from mediation.workspace.staged import staged
 FACTOR = 16
 MOST_BYTES = 64_000_000 * 24  # 64 M records
 MOST_TOGETHER = 256  # open files
-NO_ROWS = pa.table({})
 
 
 def merge(place: Place, book: Any) -> Run | None:
@@ -93,7 +90,7 @@ def _merge(place: Place, book: Any, chosen: list[Artifact]) -> Run | None:
     ordinals = sorted(each.run for each in chosen)
     with staged(place) as run:
         segments = [history.segment(place, ordinal) for ordinal in ordinals]
-        result = write_run(Recycling(NO_ROWS, {}, book), run.folder, run.disk)  # with empty tables, as any run's
+        result = write_run(without_rows(book), run.folder, run.disk)
         pieces = merge_segments(segments, place.catalogue.setting("secret"), place.catalogue.horizon())
         history.write_pieces(pieces, run.folder, run.disk)
         merged = [Merged(ordinal, run.ordinal) for ordinal in ordinals]

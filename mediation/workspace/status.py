@@ -8,6 +8,7 @@ Conventions
 
 from __future__ import annotations
 
+import time
 from itertools import groupby, pairwise
 from operator import itemgetter
 from typing import Any
@@ -16,10 +17,12 @@ import pyarrow as pa
 
 from mediation.pipeline.audit import INTO, OUT_OF
 from mediation.pipeline.run import TABLES
+from mediation.workspace import retention
 from mediation.workspace.protocol import Place
 from mediation.workspace.staged import SUMMED
 
 MOST_LISTED = 1000  # of a gap's numbers
+PUBLISHED_WITHIN_S, ASK_AGAIN_S = 1.0, 0.01
 RUN_COLUMNS = {
     "ordinal": pa.int64(),
     "run_id": pa.utf8(),
@@ -48,13 +51,14 @@ def tables(place: Place) -> dict[str, Any]:
     """Name -> Arrow dataset or table of what is committed."""
     import pyarrow.dataset
 
+    _await_publication(place)
     runs, sources = place.catalogue.runs(), place.catalogue.sources()
     folders = {run.ordinal: place.folder(run) for run in runs}
+    given_up = {each.run for each in place.catalogue.dropped() if each.part == retention.RESULTS}
     found: dict[str, Any] = {}
     for name in TABLES:
-        files = [
-            str(folders[each.run] / each.path) for each in place.catalogue.artifacts(path=f"{name}/part-%.parquet")
-        ]
+        parts = place.catalogue.artifacts(path=f"{name}/part-%.parquet")
+        files = [str(folders[each.run] / each.path) for each in parts if each.run not in given_up]
         if files:
             found[name] = pyarrow.dataset.dataset(files, format="parquet")
     told = [{**run._asdict(), **run.totals} for run in runs]
@@ -62,6 +66,13 @@ def tables(place: Place) -> dict[str, Any]:
     told = [{**source._asdict(), **source.counts} for source in sources]
     found["files"] = pa.Table.from_pylist(told, schema=pa.schema(list(FILE_COLUMNS.items())))
     return found
+
+
+def _await_publication(place: Place) -> None:
+    """Let a run that was committed just now come to its place; one whose writer died stays where it is."""
+    until = time.monotonic() + PUBLISHED_WITHIN_S
+    while place.catalogue.unpublished() and time.monotonic() < until:
+        time.sleep(ASK_AGAIN_S)
 
 
 def status(place: Place) -> dict:
@@ -77,6 +88,8 @@ def status(place: Place) -> dict:
         "totals": dict.fromkeys(SUMMED, 0) if last is None else last.sums,
         "last_run": None if last is None else last.run_id,
         "chain": None if last is None else last.chain,
+        "watermark": retention.written(retention.date_of(retention.watermark(place))),
+        "history_from": retention.written(retention.date_of(catalogue.horizon())),
         "interrupted": len(catalogue.unpublished()),
     }
 

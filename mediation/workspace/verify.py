@@ -18,7 +18,7 @@ from mediation.decode.bytestream import ByteStream
 from mediation.errors import DamagedState, SourceRefused
 from mediation.pipeline.audit import INTO, OUT_OF
 from mediation.rulebook.model import SourceLimits
-from mediation.workspace import history, protocol, staged
+from mediation.workspace import history, protocol, retention, staged
 from mediation.workspace.intake import PIECE_BYTES, kept_copy
 from mediation.workspace.protocol import Place
 from mediation.workspace.rows import Artifact, Run, SourceRow
@@ -29,6 +29,8 @@ COUNTED = {  # where the certificate counts the rows of a table
     "suspended": ("rate", "items_exceptions"),
     "duplicates": ("deduplicate", "items_exceptions"),
 }
+
+MOVED = {"suspended": 1, "duplicates": -1}  # what is too old is suspended, by the stage that finds repeats
 
 
 def verify(place: Place) -> list[str]:
@@ -76,12 +78,22 @@ def _noted_faults(place: Place, run: Run) -> list[str]:
             [each.run for each in catalogue.merged_by(run.ordinal)],
             sorted(arguments.get("merged", [])),
         ),
+        "given_up": (
+            [[each.run, each.part] for each in catalogue.dropped_by(run.ordinal)],
+            sorted([each, part] for part, runs in arguments.get("given_up", {}).items() for each in runs),
+        ),
+        "history_from": (
+            [retention.written(retention.date_of(day)) for day in catalogue.horizon_by(run.ordinal)],
+            [day for day in [arguments.get("history_from")] if day is not None],
+        ),
     }
     return [f"what is noted as {name} is not what it has {name}" for name, (told, did) in noted.items() if told != did]
 
 
 def _run_faults(place: Place, run: Run, sources: list[SourceRow], artifacts: list[Artifact]) -> list[str]:
     folder = place.folder(run)
+    given_up = {each.part for each in place.catalogue.dropped_of(run.ordinal)}
+    artifacts = [each for each in artifacts if retention.part_of(each.path) not in given_up]
     faults = [fault for artifact in artifacts for fault in _file_faults(place, folder, artifact)]
     if faults:
         return faults  # what follows reads them
@@ -98,12 +110,12 @@ def _run_faults(place: Place, run: Run, sources: list[SourceRow], artifacts: lis
     for name in (*INTO, *OUT_OF, "bytes_in", "conflicts") if run.kind == "ingest" else ():
         if sum(source.counts[name] for source in accepted) != run.totals[name]:
             faults.append(f"its files do not add up to its {name}")
-    for table in COUNTED:
+    for table in COUNTED if retention.RESULTS not in given_up else ():
         faults += _table_faults(folder, table, artifacts, result)
     known = {artifact.path for artifact in artifacts}
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
     faults += [f"{path}: nobody has written it" for path in sorted(there - known)]
-    for source in accepted:
+    for source in accepted if retention.SOURCES not in given_up else ():
         faults += _kept_faults(kept_copy(folder, source.source_id), source)
     return faults
 
@@ -122,6 +134,7 @@ def _table_faults(folder: Path, table: str, artifacts: list[Artifact], result: d
     rows = sum(pq.read_metadata(folder / part).num_rows for part in parts)
     stage, side = COUNTED[table]
     wanted = sum(row[side] for row in result["certificate"] if row["stage"] == stage)
+    wanted += MOVED.get(table, 0) * result["exceptions"]["suspended"].get("too_old", 0)
     return [] if rows == wanted else [f"{table} has {rows} rows, and its certificate {wanted}"]
 
 

@@ -19,21 +19,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mediation.errors import InvariantError, NoInputError, OutputError, RulebookError, TemporaryError
+from mediation.errors import InvariantError, NoInputError, OutputError, TemporaryError
 from mediation.pipeline.disk import Disk
 from mediation.rulebook import Rulebook, load_rulebook
-from mediation.workspace import history, ingest, merging, protocol, replay, suspense
+from mediation.workspace import history, ingest, merging, pinned, protocol, replay, retention, suspense
 from mediation.workspace import status as told
 from mediation.workspace import verify as checked
 from mediation.workspace.catalogue import NAME, Catalogue
+from mediation.workspace.pinned import REFERENCES, RULEBOOKS
 from mediation.workspace.protocol import RUNS, STAGING, Place
 from mediation.workspace.rows import VERSION, Run
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-RULEBOOKS, REFERENCES, LOCK = "rulebooks", "references", "lock"
-NO_REFERENCE = b""
+LOCK = "lock"
 OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 ASK_AGAIN_S = 0.05
 
@@ -57,7 +57,9 @@ class Workspace:
         self.root = Path(path).absolute()
         self._books: dict[tuple[str, str], Rulebook] = {}
         self._refuse_foreign()
-        self.place = Place(self.root, disk or Disk(), Catalogue.open_file(self.root / NAME))
+        disk = disk or Disk()
+        _refuse_network(disk, self.root)
+        self.place = Place(self.root, disk, Catalogue.open_file(self.root / NAME))
         if self.place.catalogue.version < VERSION:
             with self.locked(0.0):
                 pass  # which brings it up to date
@@ -102,6 +104,7 @@ class Workspace:
         RulebookError
         """
         root, disk = Path(path).absolute(), Disk()
+        _refuse_network(disk, root.parent)
         book = load_rulebook(rulebook, reference)  # before anything is made
         try:
             disk.make_folder(root)
@@ -111,10 +114,10 @@ class Workspace:
             disk.make_folder(root / name)
         with disk.create(root / LOCK):
             pass
-        pinned = _pinned(disk, root, book, rulebook, reference)
+        settings = pinned.pin(disk, root, book, rulebook, reference)
         half_made = root / f".{NAME}"
         connection = Catalogue.connect(half_made, new=True)
-        Catalogue.create(connection, {"secret": secrets.token_bytes(16), **pinned}).close()
+        Catalogue.create(connection, {"secret": secrets.token_bytes(16), **settings}).close()
         disk.rename(half_made, root / NAME)  # closed, it has no other files
         for folder in (root / RULEBOOKS, root / REFERENCES, root, root.parent):
             disk.sync_folder(folder)
@@ -129,16 +132,13 @@ class Workspace:
         ------
         InvariantError
             The workspace's copy is not what was copied.
+        NoInputError
+            An earlier run's reference data were given up since.
         """
         if rulebook_hash is None or reference_hash is None:
-            settings = (self.place.catalogue.setting(name).decode() for name in ("rulebook", "reference"))
-            rulebook_hash, reference_hash = settings
+            rulebook_hash, reference_hash = pinned.in_force(self.place.catalogue)
         if (rulebook_hash, reference_hash) not in self._books:
-            reference = self.root / REFERENCES / reference_hash
-            pinned = reference_hash and self.place.disk.exists(reference)
-            book = load_rulebook(self.root / RULEBOOKS / rulebook_hash, reference if pinned else None)
-            if book.hash != rulebook_hash or (pinned and book.reference_hash != reference_hash):
-                raise InvariantError(f"{self.root}: the rule book or its reference data are not what was copied")
+            book = pinned.load(self.place, rulebook_hash, reference_hash)
             self._books = {(rulebook_hash, reference_hash): book}  # the last one only: they are large
         return self._books[rulebook_hash, reference_hash]
 
@@ -146,7 +146,14 @@ class Workspace:
         """Make the next runs by another rule book or other reference data."""
         book = load_rulebook(rulebook, reference)
         with self.locked(0):
-            self.place.catalogue.set(_pinned(self.place.disk, self.root, book, rulebook, reference))
+            self.place.catalogue.set(pinned.pin(self.place.disk, self.root, book, rulebook, reference))
+            pinned.forget_compiled(self.place)
+
+    def _book_in_force(self) -> Rulebook:
+        """The next run's, for who writes."""
+        book = self.rulebook()
+        pinned.keep_compiled(self.place, book)
+        return book
 
     # -------------------------------------------------------------------------------------------- runs
 
@@ -214,8 +221,9 @@ class Workspace:
             return self._ingest(paths, merge, threads=threads, on_progress=on_progress)
 
     def _ingest(self, paths: Iterable, merge: bool, **options: Any) -> ingest.Report:
-        report = ingest.ingest(self.place, self.rulebook(), paths, **options)
-        return merging.after(self.place, self.rulebook(), report) if merge else report
+        book = self._book_in_force()
+        report = ingest.ingest(self.place, book, paths, **options)
+        return merging.after(self.place, book, report) if merge else report
 
     def ingest_inbox(self, inbox: str | os.PathLike, **options: Any) -> ingest.Report | None:
         """Process the files in a folder, and move them to ``done/`` or ``quarantine/`` in it.
@@ -269,6 +277,12 @@ class Workspace:
         with self.locked(wait_s):
             return suspense.settle(self.place, self.rulebook(), self.suspense(codes, runs), write_off=True)
 
+    def retire(self, *, dry_run: bool = False, wait_s: float = 0.0) -> tuple[Run | None, retention.Plan]:
+        """Give up what is older than the rule book's `[retention]` keeps; or, in a dry run, say only what that is."""
+        with self.locked(wait_s):
+            found = retention.plan(self.place, self.rulebook())
+            return None if dry_run else retention.retire(self.place, self.rulebook(), found), found
+
     def merge(self, *, wait_s: float = 0.0) -> Run | None:
         """Put more of the history's segments into one than an ingest does; None where there is nothing to gain."""
         with self.locked(wait_s):
@@ -294,38 +308,9 @@ class Workspace:
     def verify(self) -> list[str]:
         """Recompute every hash, total and equation from the files; every fault, none where all is well."""
         faults = checked.verify(self.place)
-        try:
-            self.rulebook()
-        except (InvariantError, RulebookError) as error:
-            faults.append(str(error))
-        return faults
+        return faults + pinned.faults(self.place)
 
 
-def _pinned(disk: Disk, root: Path, book: Rulebook, rulebook: Any, reference: Any) -> dict[str, bytes]:
-    """Copies of the declarations, by content; the settings that name them."""
-    _copy_once(disk, Path(rulebook), root / RULEBOOKS / book.hash)
-    if reference is None:
-        return {"rulebook": book.hash.encode(), "reference": NO_REFERENCE}
-    _copy_once(disk, Path(reference), root / REFERENCES / book.reference_hash)
-    return {"rulebook": book.hash.encode(), "reference": book.reference_hash.encode()}
-
-
-def _copy_once(disk: Disk, source: Path, target: Path) -> None:
-    if disk.exists(target):
-        disk.sync_folder(target.parent)  # whoever has made it may have died before that
-        return
-    half_made = target.with_name(f".{secrets.token_hex(8)}")
-    disk.make_folder(half_made)
-    folders = [half_made]
-    for path in sorted(source.rglob("*")):
-        copy = half_made / path.relative_to(source)
-        if path.is_dir():
-            disk.make_folder(copy)
-            folders.append(copy)
-        else:
-            with disk.create(copy) as file:
-                file.write(path.read_bytes())
-    for folder in reversed(folders):
-        disk.sync_folder(folder)
-    disk.rename(half_made, target)
-    disk.sync_folder(target.parent)
+def _refuse_network(disk: Disk, folder: Path) -> None:
+    if (kind := disk.network(folder)) is not None:
+        raise InvariantError(f"{folder}: on {kind}, whose locks and syncs cannot be relied upon: use a local disk")
