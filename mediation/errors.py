@@ -151,4 +151,7 @@ EXPLANATIONS: dict[str, str] = {
     "nested_compression": "the decompressed stream is itself compressed",
     "unreadable": "the file could not be read",
     "wrong_compression": "the file is not compressed as the feed declares",
+    "column_missing": "the header line does not name a column that the layout declares",
+    "column_repeated": "the header line names a declared column more than once",
+    "too_many_columns": "the header line names more columns than are read",
 }

@@ -45,6 +45,7 @@ NARROW, FIXED = fixed(
 SIDE_BY_SIDE, HALVES = fixed(
     (11, NUMBER), (14, TIME), (5, {**FREE_TEXT, "required_if": {}}), (4, EMPTY | {"empty_if": {}})
 )
+LACKING = [NUMBER, TIME, DIALLED, FREE_TEXT | {"may_be_absent": True}, COUNT | {"may_be_absent": True}]
 LAYOUTS = {
     "plain": (FIELDS, {}),
     "comma ascii any": (
@@ -62,6 +63,8 @@ LAYOUTS = {
     "gb18030": ([NUMBER, TIME, DIALLED, EMPTY | {"empty_if": {}}, UNUSED], {"encoding": "gb18030"}),
     "gb18030 comma": ([NUMBER, TIME, EMPTY | {"empty_if": {}}], {"encoding": "gb18030", "delimiter": ","}),
     "gb18030 quoted": ([NUMBER, EMPTY | {"empty_if": {}}, TIME], {"encoding": "gb18030", "quote": '"'}),
+    "last fields absent": ([NUMBER, TIME, KIND, *LACKING[2:]], {"terminator": "any"}),
+    "last fields absent, quoted": ([NUMBER, TIME, KIND, *LACKING[2:]], {"quote": '"', "delimiter": ","}),
     "fixed": (NARROW, FIXED),
     "fixed crlf": (NARROW, {**FIXED, "terminator": "crlf"}),
     "fixed any": (NARROW, {**FIXED, "terminator": "any"}),

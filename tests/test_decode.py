@@ -88,6 +88,7 @@ def files(draw, layout):
                 at = draw(st.integers(0, len(line) - 1))
                 line = line[:at] + b" " + line[at:-1]
         else:
+            parts = parts[: draw(st.integers(sum(not f.may_be_absent for f in fields), len(fields)))]
             quote = (layout.quote or "").encode()
             if quote and draw(st.booleans()):
                 parts = [quote + part.replace(quote, quote * 2) + quote for part in parts]

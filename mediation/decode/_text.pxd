@@ -58,6 +58,7 @@ cdef extern from "decode/rejects.hpp" namespace "mediation" nogil:
         uint8_t delimiter
         uint8_t quote
         uint32_t fields
+        uint32_t least_fields
         uint32_t record_length
         uint32_t max_record_bytes
         vector[uint32_t] starts

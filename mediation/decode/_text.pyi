@@ -33,6 +33,7 @@ class Plan:
         delimiter: int,
         quote: int,
         fields: int,
+        least_fields: int,
         record_length: int,
         max_record_bytes: int,
         starts: Any,

@@ -130,7 +130,7 @@ cdef class Plan:
         self.simd = {"base": Simd.base, "avx2": Simd.avx2, "avx512": Simd.avx512}[level]
 
     def set_frame(self, *, framing, terminator, encoding, int delimiter, int quote, uint32_t fields,
-                  uint32_t record_length, uint32_t max_record_bytes, starts, widths, gb18030):
+                  uint32_t least_fields, uint32_t record_length, uint32_t max_record_bytes, starts, widths, gb18030):
         """How records are cut. `gb18030` is (two-byte table, four-byte table) or None."""
         cdef Frame* frame = &self.native.frame
         frame.framing = {"delimited": Framing.delimited, "quoted": Framing.quoted, "fixed": Framing.fixed}[framing]
@@ -139,7 +139,7 @@ cdef class Plan:
         frame.encoding = {"ascii": Encoding.ascii, "utf-8": Encoding.utf8, "gb18030": Encoding.gb18030}[encoding]
         frame.delimiter = delimiter
         frame.quote = quote
-        frame.fields = fields
+        frame.fields, frame.least_fields = fields, least_fields
         frame.record_length = record_length
         frame.max_record_bytes = max_record_bytes
         frame.starts = starts

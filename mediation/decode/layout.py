@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -58,11 +58,14 @@ class CompiledLayout:
     declared : model.Layout
     control_columns : tuple of str
         The columns that `Decoded.control_sums` adds up, in its order.
+    by_header : dict
+        Of a layout whose fields have names: those fitted to the header lines that were met, by their names.
     """
 
     plan: Plan
     declared: model.Layout
     control_columns: tuple[str, ...]
+    by_header: dict[tuple[str, ...], CompiledLayout] = field(default_factory=dict)
 
 
 def layout_of(feed: FeedBook, date: dt.date | None) -> CompiledLayout:
@@ -185,12 +188,22 @@ def _framing(layout: model.Layout) -> str:
         return "fixed"
     # A delimiter that can be the second byte of a character needs the reader that knows characters.
     by_character = layout.encoding == "gb18030" and ord(layout.delimiter) >= 0x40
-    return "quoted" if layout.quote or by_character else "delimited"
+    return "quoted" if layout.quote or by_character or _least_fields(layout) < len(_placed(layout)) else "delimited"
+
+
+def _placed(layout: model.Layout) -> list[model.Field]:
+    """The fields that stand in a record."""
+    return [f for f in layout.field if f.type != "constant"]
+
+
+def _least_fields(layout: model.Layout) -> int:
+    """How many fields a record has at least; by name, whether one is there is the header's word."""
+    return sum(not f.may_be_absent or f.name is not None for f in _placed(layout))
 
 
 def _set_frame(plan: Plan, layout: model.Layout) -> None:
     fixed = layout.format == "fixed"
-    fields = [f for f in layout.field if f.type != "constant"]
+    fields = _placed(layout)
     starts = [(f.start or 1) - 1 for f in fields] if fixed else []
     widths = [f.width or 0 for f in fields] if fixed else []
     length = layout.record_length or max((s + w for s, w in zip(starts, widths, strict=True)), default=0)
@@ -201,6 +214,7 @@ def _set_frame(plan: Plan, layout: model.Layout) -> None:
         delimiter=ord(layout.delimiter),
         quote=ord(layout.quote) if layout.quote else 0xFF,
         fields=len(fields),
+        least_fields=_least_fields(layout),
         record_length=length,
         max_record_bytes=layout.max_record_bytes,
         starts=starts,

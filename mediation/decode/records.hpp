@@ -8,6 +8,7 @@
 // - What a record is depends only on the bytes from its own begin: cutting a file elsewhere changes nothing.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -28,6 +29,7 @@ struct Frame {
     uint8_t delimiter = '|';
     uint8_t quote = '"';  // kNoQuote: none; fields are cut by characters all the same
     uint32_t fields = 0;
+    uint32_t least_fields = 0;   // quoted: the last ones of a record may be missing, and are then empty
     uint32_t record_length = 0;  // fixed: without terminator
     uint32_t max_record_bytes = 65536;
     std::vector<uint32_t> starts, widths;  // fixed: of each field
@@ -104,7 +106,9 @@ inline bool prepare(Records& r, const Frame& frame, Simd simd, const uint8_t* te
         records = length / frame.record_length + 2;
     } else if (frame.framing == Framing::quoted) {
         const SeparatorCount count = count_separators(simd, text, length, frame.delimiter);
-        const int64_t fields = count.separators + count.line_feeds + 3;
+        // A record without its last fields is given them; it has least_fields separators then.
+        const int64_t cells = count.separators + count.line_feeds + 3;
+        const int64_t fields = cells * frame.fields / std::max(frame.least_fields, 1u) + frame.fields;
         records = count.line_feeds + 2;
         if (!detail::take(r, r.begins, fields) || !detail::take(r, r.ends, fields)) return false;
     } else {
@@ -332,11 +336,13 @@ inline void quoted(const Frame& frame, const uint8_t* text, uint32_t length, Rec
             r.filler_bytes += q.end - at;
         } else {
             if (q.code != Code::ok) code = q.code;
-            else if (q.fields != frame.fields) code = Code::wrong_field_count;
+            else if (q.fields < frame.least_fields || q.fields > frame.fields) code = Code::wrong_field_count;
             add_record(r, at, q.end, code, r.fields);
             if (code == Code::ok) {
+                std::fill_n(r.begins + r.fields + q.fields, frame.fields - q.fields, content_end);
+                std::fill_n(r.ends + r.fields + q.fields, frame.fields - q.fields, content_end);
                 check_encoding(frame, text, r, r.rows - 1);
-                r.fields += q.fields;
+                r.fields += frame.fields;
             }
         }
         at = q.end;

@@ -65,7 +65,10 @@
     X(control_sum_mismatch, 93)                                                         \
     X(nested_compression, 94)                                                           \
     X(unreadable, 95)                                                                   \
-    X(wrong_compression, 96)
+    X(wrong_compression, 96)                                                            \
+    X(column_missing, 100)                                                              \
+    X(column_repeated, 101)                                                             \
+    X(too_many_columns, 102)
 
 namespace mediation {
 

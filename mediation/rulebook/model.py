@@ -37,6 +37,8 @@ class Field(Declared, frozen=True, kw_only=True):
     column: str | None = None
     start: int | None = None  # fixed width: first byte, from 1
     width: int | None = None  # fixed width: bytes
+    name: str | None = None  # delimited with header_lines: what the first of these calls the column
+    may_be_absent: bool = False  # delimited: the header may lack the name, or a record its last fields; null then
     strip: Literal["none", "left", "right", "both"] = "none"
     pad: str = " "
     optional: bool = False  # empty is null; otherwise empty is a reject
@@ -97,6 +99,7 @@ class Layout(Declared, frozen=True, kw_only=True):
     quote: str | None = None  # RFC 4180: one character, doubled inside
     terminator: Literal["lf", "crlf", "any", "none"] = "lf"
     record_length: int | None = None  # fixed width: bytes without terminator
+    header_lines: int = 0  # delimited: lines above the records; where fields have names, the first names the columns
     max_record_bytes: int = 65536
     header: Envelope | None = None
     trailer: Envelope | None = None

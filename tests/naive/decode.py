@@ -359,7 +359,7 @@ def value_faults(feed, layout, record, zone, rules, row, fields, unreadable) -> 
         if field.type == "ignored":
             continue
         row[field.column] = None
-        may_be_null = field.optional or field.required_if or field.empty_if
+        may_be_null = field.optional or field.may_be_absent or field.required_if or field.empty_if
         try:
             text = unpadded(layout, field, record.raw, record.spans[place - 1])
             if text:
@@ -400,8 +400,10 @@ def decode(data: bytes, feed, layout, zone: str, rules: tuple = ()) -> tuple[lis
     for record_no, (offset, record) in enumerate(records(layout, data, begin)):
         place = {"record_no": record_no, "byte_offset": offset, "byte_length": len(record.raw)}
         fault = (0, record.fault) if record.fault else None
-        if record.fault in (None, "bad_terminator") and len(record.spans) != len(fields):
+        least = sum(not field.may_be_absent for field in fields)
+        if record.fault in (None, "bad_terminator") and not least <= len(record.spans) <= len(fields):
             fault = (0, "wrong_field_count")
+        record = record._replace(spans=record.spans + [(0, 0, False)] * (len(fields) - len(record.spans)))
         if fault is None:
             row, faults = decode_record(feed, layout, record, zone, rules)
             fault = min(faults, key=lambda each: each[0], default=None)
