@@ -45,6 +45,7 @@ cdef extern from "decode/rejects.hpp" namespace "mediation" nogil:
         second
         millisecond
         microsecond
+        fraction
         offset
 
     cdef cppclass Gb18030:
@@ -81,6 +82,7 @@ cdef extern from "decode/rejects.hpp" namespace "mediation" nogil:
         uint32_t width
         cbool compact
         cbool has_offset
+        cbool has_fraction
         ZoneTable zone
         void find_shape()
 
@@ -110,6 +112,7 @@ cdef extern from "decode/rejects.hpp" namespace "mediation" nogil:
         cbool trim_right
         cbool trim_cr
         uint8_t pad
+        string prefix
         uint8_t characters
         uint32_t min_length
         uint32_t max_length

@@ -53,6 +53,7 @@ class Plan:
         trim_right: bool = False,
         trim_cr: bool = False,
         pad: int = 32,
+        prefix: bytes = b"",
         characters: int = 0,
         min_length: int | None = None,
         max_length: int | None = None,

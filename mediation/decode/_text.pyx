@@ -151,10 +151,10 @@ cdef class Plan:
             frame.gb18030.four = frame.gb18030_four.data()
 
     def add_field(self, str name, kind, column, *, bint optional=False, bint is_signed=False, bint leading_zero=True,
-                  bint trim_left=False, bint trim_right=False, bint trim_cr=False, int pad=32, int characters=0,
-                  min_length=None, max_length=None, minimum=None, maximum=None, int64_t multiplier=1,
-                  uint32_t decimals=0, null_if=(), required_if=(), empty_if=(), values=None, timestamp=None,
-                  numbers=()):
+                  bint trim_left=False, bint trim_right=False, bint trim_cr=False, int pad=32, bytes prefix=b"",
+                  int characters=0, min_length=None, max_length=None, minimum=None, maximum=None,
+                  int64_t multiplier=1, uint32_t decimals=0, null_if=(), required_if=(), empty_if=(), values=None,
+                  timestamp=None, numbers=()):
         """The next field of a record. `column` is the usage column that it fills, or None."""
         cdef FieldPlan f
         f.type = {"integer": FieldType.integer, "msisdn": FieldType.msisdn, "decimal": FieldType.decimal,
@@ -167,7 +167,7 @@ cdef class Plan:
         self.names.fields.push_back(name.encode())
         f.optional, f.is_signed, f.leading_zero = optional, is_signed, leading_zero
         f.trim_left, f.trim_right, f.trim_cr, f.pad = trim_left, trim_right, trim_cr, pad
-        f.characters = characters
+        f.prefix, f.characters = prefix, characters
         f.min_length = 0 if min_length is None else min_length
         f.max_length = 0xFFFFFFFF if max_length is None else max_length
         f.min = INT64_MIN if minimum is None else minimum
@@ -197,13 +197,14 @@ cdef class Plan:
         cdef PatternPart part
         kinds = {"literal": Part.literal, "year": Part.year, "month": Part.month, "day": Part.day, "hour": Part.hour,
                  "minute": Part.minute, "second": Part.second, "millisecond": Part.millisecond,
-                 "microsecond": Part.microsecond, "offset": Part.offset}
+                 "microsecond": Part.microsecond, "fraction": Part.fraction, "offset": Part.offset}
         plan.width = 0
         for kind, width, literal in declared["parts"]:
             part.part, part.width, part.literal = kinds[kind], width, literal
             plan.parts.push_back(part)
             plan.width += width
         plan.compact, plan.has_offset = declared["compact"], declared["has_offset"]
+        plan.has_fraction = declared["has_fraction"]
         plan.zone.starts_us, plan.zone.offsets_us = declared["starts_us"], declared["offsets_us"]
         plan.find_shape()
         return 0

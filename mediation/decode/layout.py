@@ -9,10 +9,10 @@ Conventions
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import functools
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -44,11 +44,12 @@ UNIT_FACTORS = {"s": 1, "min": 60, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "kB":
 AMOUNT_DECIMALS = {"yuan": 0, "1": 0, "fen": 2, "micro": 6}
 _PATTERN = re.compile(r"%(.)|([^%])", re.DOTALL)
 _PARTS = {"Y": ("year", 4), "m": ("month", 2), "d": ("day", 2), "H": ("hour", 2), "M": ("minute", 2)}
-_PARTS |= {"S": ("second", 2), "f": ("microsecond", 6), "L": ("millisecond", 3), "z": ("offset", 0)}
+_PARTS |= {"S": ("second", 2), "f": ("microsecond", 6), "L": ("millisecond", 3), "N": ("fraction", 0)}
+_PARTS["z"] = ("offset", 0)
 _COMPACT = ["year", "month", "day", "hour", "minute", "second"]
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class CompiledLayout:
     """A layout in force, ready to run.
 
@@ -65,7 +66,7 @@ class CompiledLayout:
     plan: Plan
     declared: model.Layout
     control_columns: tuple[str, ...]
-    by_header: dict[tuple[str, ...], CompiledLayout] = field(default_factory=dict)
+    by_header: dict[tuple[str, ...], CompiledLayout] = dataclasses.field(default_factory=dict)
 
 
 def layout_of(feed: FeedBook, date: dt.date | None) -> CompiledLayout:
@@ -100,7 +101,7 @@ def timestamp_parts(pattern: str, encoding: str = "utf-8") -> list[tuple[str, in
     Raises
     ------
     ValueError
-        An unknown directive, or an offset that is not last.
+        An unknown directive, or one of varying width that is not at the end.
     """
     parts = []
     for directive, literal in _PATTERN.findall(pattern):
@@ -110,8 +111,9 @@ def timestamp_parts(pattern: str, encoding: str = "utf-8") -> list[tuple[str, in
         if directive not in _PARTS:
             raise ValueError(f"unknown directive %{directive}")
         parts.append((*_PARTS[directive], 0))
-    if "offset" in [part for part, _, _ in parts[:-1]]:
-        raise ValueError("%z must stand last")
+    names = [part for part, _, _ in parts]
+    if "offset" in names[:-1] or ("fraction" in names and names[names.index("fraction") + 1 :] not in ([], ["offset"])):
+        raise ValueError("%z must stand last, and %N before nothing else")
     return parts
 
 
@@ -240,6 +242,7 @@ def _add_field(plan: Plan, feed: FeedBook, layout: model.Layout, field: model.Fi
         trim_right=field.strip in ("right", "both"),
         trim_cr=trim_cr,
         pad=ord(field.pad),
+        prefix=field.prefix.encode(layout.encoding),
         min_length=field.min_length,
         max_length=field.max_length,
         minimum=_bound(field, field.min),
@@ -291,6 +294,7 @@ def _timestamp(feed: FeedBook, field: model.Field, encoding: str) -> tuple[str, 
             "parts": parts,
             "compact": names[:6] == _COMPACT,
             "has_offset": names[-1:] == ["offset"],
+            "has_fraction": "fraction" in names,
             "starts_us": starts,
             "offsets_us": [offset * 1_000_000 for offset in offsets],
         }

@@ -41,6 +41,7 @@ class Field(Declared, frozen=True, kw_only=True):
     may_be_absent: bool = False  # delimited: the header may lack the name, or a record its last fields; null then
     strip: Literal["none", "left", "right", "both"] = "none"
     pad: str = " "
+    prefix: str = ""  # is left out where the stripped field begins with it: imsi-, msisdn-
     optional: bool = False  # empty is null; otherwise empty is a reject
     null_if: list[str] = []
     min_length: int | None = None  # in bytes of the stripped field
@@ -54,7 +55,7 @@ class Field(Declared, frozen=True, kw_only=True):
     signed: bool = False
     unit: Unit = "1"  # converted at decode to s, bytes or yuan
     decimals: int = 0  # decimal: the most digits after the point
-    pattern: str | None = None  # timestamp: %Y %m %d %H %M %S %z and literals
+    pattern: str | None = None  # timestamp: %Y %m %d %H %M %S %f %L %N %z and literals, or %s
     zone: str | None = None  # timestamp without offset: IANA name; default the feed's
     values: dict[str, str] | list[str] | None = None  # enumeration: raw -> canonical
     value: str | None = None  # constant

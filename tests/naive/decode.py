@@ -271,13 +271,18 @@ def instant_us(field, text: bytes, zone: str) -> tuple[int, bool]:
         if directive in DIRECTIVES:
             names.append(directive)
             expression += b"([0-9]{%d})" % DIRECTIVES[directive]
+        elif directive == "N":
+            names.append(directive)
+            expression += rb"(?:\.([0-9]{1,9})(?![0-9]))?(?!\.)"
         elif directive != "z":
             expression += re.escape((literal or directive).encode())
     has_offset = field.pattern.endswith("%z")
     found = re.match(expression, text, re.DOTALL)
     if not found or (found.end() == len(text)) is has_offset:
         raise Faulty("bad_timestamp")
-    part = {name: int(value) for name, value in zip(names, found.groups(), strict=True)}
+    part = {name: int(value or 0) for name, value in zip(names, found.groups(), strict=True) if name != "N"}
+    if "N" in names:
+        part["f"] = int((found.groups()[names.index("N")] or b"0")[:6].ljust(6, b"0"))
     offset_s = utc_offset_s(text[found.end() :]) if has_offset else 0
     try:
         if part["S"] > 60 or not 1970 <= part["Y"] <= 2199:
@@ -297,6 +302,7 @@ def unpadded(layout, field, raw: bytes, span: tuple) -> bytes:
         text = text.rstrip(pad)
     if field.strip in ("left", "both"):
         text = text.lstrip(pad)
+    text = text.removeprefix(field.prefix.encode(layout.encoding))
     if doubled:
         quote = layout.quote
         text = text.decode(layout.encoding).replace(quote * 2, quote).encode(layout.encoding)
