@@ -13,6 +13,7 @@ cdef extern from "decode/rejects.hpp" namespace "mediation" nogil:
         delimited
         quoted
         fixed
+        json
 
     cdef enum class Terminator(uint8_t):
         lf
@@ -67,6 +68,25 @@ cdef extern from "decode/rejects.hpp" namespace "mediation" nogil:
         Gb18030 gb18030
         vector[uint16_t] gb18030_two
         vector[uint16_t] gb18030_four
+
+    cdef enum class JsonShape(uint8_t):
+        value
+        object "mediation::JsonShape::object"
+        list "mediation::JsonShape::list"
+
+    cdef cppclass JsonNode:
+        string name
+        JsonShape shape
+        cbool element
+        uint32_t level
+        uint32_t first_child
+        uint32_t children
+        uint32_t field
+        uint32_t number
+
+    cdef cppclass JsonTree:
+        vector[JsonNode] nodes
+        vector[vector[uint32_t]] levels
 
     cdef cppclass PatternPart:
         Part part
@@ -142,6 +162,7 @@ cdef extern from "decode/rejects.hpp" namespace "mediation" nogil:
 
     cdef cppclass TextPlan:
         Frame frame
+        JsonTree json
         vector[FieldPlan] fields
         vector[ColumnPlan] columns
         vector[Derivation] derivations
@@ -200,6 +221,7 @@ cdef extern from "decode/rejects.hpp" namespace "mediation" nogil:
         pass
 
     cbool structure(const TextPlan& plan, Simd simd, const uint8_t* text, uint32_t length, Work& work)
+    const uint8_t* values_of(const uint8_t* text, const Work& w)
     void convert(const TextPlan& plan, const uint8_t* text, Work& work)
     cbool compact(const TextPlan& plan, Work& work)
     int64_t text_bytes(const TextPlan& plan, const Work& work, int32_t field)

@@ -40,6 +40,7 @@ class Plan:
         widths: Any,
         gb18030: Any,
     ) -> None: ...
+    def set_paths(self, nodes: Iterable[Any], levels: list[list[int]]) -> None: ...
     def add_field(
         self,
         name: str,

@@ -112,7 +112,7 @@ inline void locate(Simd simd, const Frame& frame, const Records& r, uint32_t fro
         if (located) (void)simd;
         else if (frame.framing == Framing::fixed)
             detail::locate_fixed(frame.starts[f], frame.widths[f], first, count, begins[f], ends[f]);
-        else if (frame.framing == Framing::quoted)
+        else if (r.begins)
             detail::locate_quoted(r.begins + f, r.ends + f, first, count, begins[f], ends[f]);
         else detail::locate_delimited(r.separators.separators + f, first, count, begins[f], ends[f]);
         std::fill_n(begins[f] + count, kSpareRows, 0u);

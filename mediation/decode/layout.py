@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from mediation import schema
 from mediation.decode._text import Plan
+from mediation.decode.json import tree_of
 from mediation.errors import SourceRefused
 from mediation.native import simd_level
 from mediation.native._column import Dictionary, Kind
@@ -186,8 +187,8 @@ def _constant(feed: FeedBook, field: model.Field | None, column: str, values: li
 
 def _framing(layout: model.Layout) -> str:
     """Which reader cuts the records."""
-    if layout.format == "fixed":
-        return "fixed"
+    if layout.format != "delimited":
+        return {"fixed": "fixed", "jsonl": "json"}[layout.format]
     # A delimiter that can be the second byte of a character needs the reader that knows characters.
     by_character = layout.encoding == "gb18030" and ord(layout.delimiter) >= 0x40
     return "quoted" if layout.quote or by_character or _least_fields(layout) < len(_placed(layout)) else "delimited"
@@ -223,6 +224,8 @@ def _set_frame(plan: Plan, layout: model.Layout) -> None:
         widths=widths,
         gb18030=gb18030_tables() if layout.encoding == "gb18030" else None,
     )
+    if layout.format == "jsonl":
+        plan.set_paths(*tree_of(fields))
 
 
 def _add_field(plan: Plan, feed: FeedBook, layout: model.Layout, field: model.Field, *, trim_cr: bool) -> None:

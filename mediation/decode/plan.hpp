@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "decode/digits.hpp"
+#include "decode/json.hpp"
 #include "decode/records.hpp"
 #include "decode/timestamp.hpp"
 #include "native/column.hpp"
@@ -127,6 +128,7 @@ struct ColumnPlan {
 
 struct TextPlan {
     Frame frame;
+    JsonTree json;  // where the framing is that
     std::vector<FieldPlan> fields;
     std::vector<ColumnPlan> columns;
     std::vector<Derivation> derivations;

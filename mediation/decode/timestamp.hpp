@@ -1,8 +1,8 @@
 // Local times by a declared pattern, brought to UTC microseconds.
 //
 // A pattern is a list of parts of fixed width; only what stands last varies: a fraction (a point and 1 to 9 digits, or
-// nothing; what is less than a microsecond is cut off) and an offset (Z, ±hh, ±hhmm or ±hh:mm). A time without offset is
-// local to a zone given as UTC transitions; one that happened twice or never is a fault, never a guess.
+// nothing; what is less than a microsecond is cut off) and an offset (Z, ±hh, ±hhmm or ±hh:mm). A time without offset
+// is local to a zone given as UTC transitions; one that happened twice or never is a fault, never a guess.
 // Second 60 (a leap second) is accepted and stands at the next minute's :00, as POSIX counts. Years 1970 to 2199.
 #pragma once
 

@@ -24,6 +24,7 @@ from mediation.rulebook.columns import (
 from mediation.rulebook.known import Known, suggestion
 from mediation.rulebook.model import Envelope, Feed, Key, Slot
 from mediation.rulebook.names import NameTemplate
+from mediation.rulebook.paths import Steps, lists_of, steps_of
 from mediation.rulebook.zones import is_zone
 
 MOST_KEY_COLUMNS = 64
@@ -203,10 +204,9 @@ class LayoutCheck:
             text = getattr(layout, name)
             if text is not None and (len(text.encode()) != 1 or text in "\r\n\0"):
                 self.fault(f".{name}", "must be a single byte, and no line end")
-        if layout.format == "fixed":
-            self._fixed()
-        else:
-            self._delimited()
+        {"fixed": self._fixed, "delimited": self._delimited, "jsonl": self._json}[layout.format]()
+        if layout.format != "jsonl":
+            self._have_not(("path",), "only fields of JSON records have it")
         if not 1 <= layout.max_record_bytes <= MOST_RECORD_BYTES:
             self.fault(".max_record_bytes", f"1 to {MOST_RECORD_BYTES}")
         seen: dict[str, int] = {}
@@ -271,6 +271,49 @@ class LayoutCheck:
                 self.fault(f".field[{second}].may_be_absent", f"missing; field[{first}] before it may be absent")
         if placed and placed[0][1].may_be_absent:
             self.fault(f".field[{placed[0][0]}].may_be_absent", "the first field of a record is always there")
+
+    def _json(self) -> None:
+        layout = self.layout
+        if layout.encoding != "utf-8":
+            self.fault(".encoding", "JSON is written in utf-8")
+        if layout.terminator == "none":
+            self.fault(".terminator", "only fixed-width records can do without")
+        for name in ("quote", "record_length", "header_lines", "header", "trailer"):
+            if getattr(layout, name):
+                self.fault(f".{name}", "JSON lines have none")
+        self._have_not(("start", "width", "name"), "a field of a JSON record has a path instead")
+        self._have_not(("may_be_absent",), "what is optional may be absent from a JSON record; leave it out")
+        paths: dict[int, Steps] = {}
+        for place, field in enumerate(layout.field):
+            if field.type == "ignored":
+                self.fault(f".field[{place}].type", "what no field names is passed over; leave this one out")
+            elif field.type != "constant":
+                try:
+                    paths[place] = steps_of(field.path or "")
+                except ValueError as error:
+                    self.fault(f".field[{place}].path", str(error))
+        self._one_way(paths)
+
+    def _one_way(self, paths: dict[int, Steps]) -> None:
+        """No path ends inside of another, and the lists of all are on the way to the innermost one."""
+        innermost = max((lists_of(path) for path in paths.values()), key=len, default=())
+        ends: dict[Steps, int] = {}
+        for place, path in paths.items():
+            if ends.setdefault(path, place) != place:
+                self.fault(f".field[{place}].path", f"the path of field[{ends[path]}] already")
+        shapes: dict[Steps, bool] = {}  # of what goes on: whether into a list
+        for place, path in paths.items():
+            lists = lists_of(path)
+            if lists != innermost[: len(lists)]:
+                self.fault(f".field[{place}].path", "goes through another list; a record is split into items by one")
+            for length in range(1, len(path)):
+                before = path[:length]
+                if before in ends:
+                    self.fault(f".field[{place}].path", f"goes on where field[{ends[before]}] has its value")
+                elif shapes.setdefault(before, path[length] is None) != (path[length] is None):
+                    self.fault(
+                        f".field[{place}].path", "takes for a list what is an object in another path, or the reverse"
+                    )
 
     def _fixed(self) -> None:
         layout, length = self.layout, self.layout.record_length

@@ -148,7 +148,7 @@ class FieldCheck:
         for name, types in _ONLY_FOR.items():
             if field.type not in types and getattr(field, name) != _UNSET.get(name):
                 self.fault(f".{name}", f"has no effect on the type {field.type}, only on {', '.join(types)}")
-        placed = [name for name in ("start", "width", "name", "may_be_absent") if getattr(field, name)]
+        placed = [name for name in ("start", "width", "name", "path", "may_be_absent") if getattr(field, name)]
         if field.type == "constant" and placed:
             self.fault(f".{placed[0]}", f"a constant stands nowhere in the record; leave {' and '.join(placed)} out")
 

@@ -37,6 +37,7 @@ class Field(Declared, frozen=True, kw_only=True):
     column: str | None = None
     start: int | None = None  # fixed width: first byte, from 1
     width: int | None = None  # fixed width: bytes
+    path: str | None = None  # jsonl: names with points between; name[] goes through a list and splits into items
     name: str | None = None  # delimited with header_lines: what the first of these calls the column
     may_be_absent: bool = False  # delimited: the header may lack the name, or a record its last fields; null then
     strip: Literal["none", "left", "right", "both"] = "none"
@@ -94,7 +95,7 @@ class Layout(Declared, frozen=True, kw_only=True):
 
     valid_from: dt.date = field(name="from")
     valid_to: dt.date | None = field(name="to", default=None)
-    format: Literal["delimited", "fixed"]
+    format: Literal["delimited", "fixed", "jsonl"]
     encoding: Literal["ascii", "utf-8", "gb18030"] = "utf-8"
     delimiter: str = "|"
     quote: str | None = None  # RFC 4180: one character, doubled inside

@@ -336,11 +336,15 @@ def convert(feed, layout, field, text: bytes, zone: str, rules: tuple):
 def decode_record(feed, layout, record: Record, zone: str, rules: tuple) -> tuple[dict, list]:
     """The row, and its faults as (number of the field, code), the order within a field being that of the checks."""
     fields = [f for f in layout.field if f.type != "constant"]
-    row, unreadable = {"flags": 0}, set()
-    row |= {name: value for name, value in (("host", feed.host), ("record_type", feed.record_type)) if value}
-    row |= {f.column: f.value for f in layout.field if f.type == "constant"}
+    row, unreadable = constant_row(feed, layout), set()
     faults = value_faults(feed, layout, record, zone, rules, row, fields, unreadable)
-    return row, [*encoding_faults(layout, record), *faults]
+    return row, [*encoding_faults(layout, record), *faults, *condition_faults(fields, row, unreadable)]
+
+
+def constant_row(feed, layout) -> dict:
+    """What is the same in every row."""
+    row = {"flags": 0} | {f.column: f.value for f in layout.field if f.type == "constant"}
+    return row | {name: value for name, value in (("host", feed.host), ("record_type", feed.record_type)) if value}
 
 
 def encoding_faults(layout, record: Record) -> list:
@@ -376,6 +380,12 @@ def value_faults(feed, layout, record, zone, rules, row, fields, unreadable) -> 
         except (Faulty, UnicodeDecodeError) as error:
             faults.append((place, str(error)))
             unreadable.add(field.column)
+    return faults
+
+
+def condition_faults(fields, row, unreadable) -> list:
+    """Faults of rules that look at two fields."""
+    faults = []
     for place, field in enumerate(fields, 1):
         empty = row.get(field.column) is None and field.column not in unreadable
         for rules_of, when, code in (
