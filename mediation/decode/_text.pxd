@@ -87,6 +87,7 @@ cdef extern from "decode/rejects.hpp" namespace "mediation" nogil:
     cdef cppclass JsonTree:
         vector[JsonNode] nodes
         vector[vector[uint32_t]] levels
+        uint32_t needed
 
     cdef cppclass PatternPart:
         Part part

@@ -151,7 +151,7 @@ cdef class Plan:
             frame.gb18030.two = frame.gb18030_two.data()
             frame.gb18030.four = frame.gb18030_four.data()
 
-    def set_paths(self, nodes, levels):
+    def set_paths(self, nodes, levels, uint32_t needed):
         """Where the fields stand in a JSON record: `decode/json.py` says how. Before the first field is added."""
         cdef JsonNode native
         shapes = {"value": JsonShape.value, "object": JsonShape.object, "list": JsonShape.list}
@@ -160,7 +160,7 @@ cdef class Plan:
             native.level, native.first_child, native.children = node.level, node.first_child, node.children
             native.field, native.number = node.field, node.number
             self.native.json.nodes.push_back(native)
-        self.native.json.levels = levels
+        self.native.json.levels, self.native.json.needed = levels, needed
 
     def add_field(self, str name, kind, column, *, bint optional=False, bint is_signed=False, bint leading_zero=True,
                   bint trim_left=False, bint trim_right=False, bint trim_cr=False, int pad=32, bytes prefix=b"",

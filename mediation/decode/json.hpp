@@ -43,6 +43,8 @@ struct JsonNode {
 struct JsonTree {
     std::vector<JsonNode> nodes;               // [0] is the record
     std::vector<std::vector<uint32_t>> levels;  // fields by the lists around them; the last are an item's own
+    // What a record lacks that has no declared value, from 1; 0: nothing. Rows of such would be larger than its bytes.
+    uint32_t needed = 0;
 };
 
 inline constexpr uint32_t kMostJsonDepth = 64;
@@ -248,6 +250,7 @@ struct JsonReader {
     uint32_t first_row = 0, rows = 0;  // of the record: its first one, and past its last
     uint32_t most_rows = 0;
     uint32_t fault = 0;   // of a field of the record
+    uint32_t empty = 0;   // `used`, as long as the record has no declared value
     JsonOpen open[kMostJsonDepth];
     uint32_t depth = 0;
 
@@ -420,12 +423,15 @@ inline void add_object(JsonReader& j, uint32_t begin, uint32_t content_end, uint
     j.first_row = j.rows = j.r.rows;
     j.most_rows = j.rows + std::min(kMostItems, (end - begin) / kLeastItemBytes + 1);
     j.fault = j.depth = 0;
+    j.empty = j.used;
     if (j.items_level == 0) add_row(j);
-    const Code code = read_object(j, begin, content_end, node);
+    Code code = read_object(j, begin, content_end, node);
+    if (code == Code::ok && j.fault == 0 && j.used == j.empty && j.tree.needed) code = Code::missing_value;
     add_record(j.r, begin, end, code, 0);
     const uint32_t record = j.r.records - 1;
     if (code != Code::ok) {
         const bool in_value = node != kBesidePaths && j.tree.nodes[node].shape == JsonShape::value;
+        if (code == Code::missing_value) j.r.fault[record] = fault_of(code, j.tree.needed);
         if (code == Code::invalid_encoding && in_value) j.r.fault[record] = fault_of(code, j.tree.nodes[node].number);
         for (uint32_t f = 0; f < j.fields; ++f) j.head_begins[f] = j.head_ends[f] = 0;
         return;

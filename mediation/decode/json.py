@@ -13,6 +13,7 @@ from collections import deque
 from typing import NamedTuple
 
 from mediation.rulebook import model
+from mediation.rulebook.columns import may_be_null
 from mediation.rulebook.paths import Steps, steps_of
 
 
@@ -29,8 +30,8 @@ class Node(NamedTuple):
     number: int
 
 
-def tree_of(fields: list[model.Field]) -> tuple[list[Node], list[list[int]]]:
-    """The nodes, the record first, and the fields by how many lists are around them.
+def tree_of(fields: list[model.Field]) -> tuple[list[Node], list[list[int]], int]:
+    """The nodes, the record first, the fields by how many lists are around them, and which one a record cannot lack.
 
     Parameters
     ----------
@@ -55,4 +56,14 @@ def tree_of(fields: list[model.Field]) -> tuple[list[Node], list[list[int]]]:
         places += len(children)
     depth = max(path.count(None) for path in paths)
     levels = [[number for number, path in enumerate(paths) if path.count(None) == level] for level in range(depth + 1)]
-    return nodes, levels
+    return nodes, levels, _needed(fields)
+
+
+def _needed(fields: list[model.Field]) -> int:
+    """The first field that may not be empty, from 1; 0 where none is, or a rule might speak of one before it."""
+    for number, field in enumerate(fields, 1):
+        if field.required_if:
+            return 0
+        if not may_be_null(field):
+            return number
+    return 0
