@@ -13,6 +13,7 @@ from tests.decode_book import NUMBER, TIME, check_certificate, decoded, feed_of
 from tests.malformed import ANYTHING, GOOD, HEAD
 from tests.malformed.encodings import ENCODINGS
 from tests.malformed.envelopes import ENVELOPE, ENVELOPES
+from tests.malformed.json_lines import JSON_LINES
 from tests.malformed.quotes import QUOTES
 from tests.malformed.records import RECORDS
 from tests.malformed.sources import COMPRESSED, KINDS, NAMES
@@ -20,7 +21,7 @@ from tests.malformed.times import TIMES
 from tests.malformed.values import VALUES
 from tests.malformed.widths import WIDTHS
 
-FAMILIES = VALUES + TIMES + ENCODINGS + RECORDS + QUOTES + WIDTHS
+FAMILIES = VALUES + TIMES + ENCODINGS + RECORDS + QUOTES + WIDTHS + JSON_LINES
 REFUSED = ENVELOPES + COMPRESSED + KINDS + NAMES
 named = {"ids": lambda case: case.name.replace(" ", "_")}
 

@@ -23,7 +23,7 @@ def main():
     """Usage mediation: host files in, deduplicated and twice-rated Arrow tables out."""
 
 
-for command in (files.run, files.check, files.generate, files.demo):
+for command in (files.run, files.check, files.feeds, files.generate, files.demo):
     main.add_command(command)
 for command in (
     *(workspaces.init, workspaces.use, workspaces.ingest, workspaces.status, workspaces.verify),

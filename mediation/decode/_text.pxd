@@ -13,6 +13,7 @@ cdef extern from "decode/rejects.hpp" namespace "mediation" nogil:
         delimited
         quoted
         fixed
+        json
 
     cdef enum class Terminator(uint8_t):
         lf
@@ -45,6 +46,7 @@ cdef extern from "decode/rejects.hpp" namespace "mediation" nogil:
         second
         millisecond
         microsecond
+        fraction
         offset
 
     cdef cppclass Gb18030:
@@ -58,6 +60,7 @@ cdef extern from "decode/rejects.hpp" namespace "mediation" nogil:
         uint8_t delimiter
         uint8_t quote
         uint32_t fields
+        uint32_t least_fields
         uint32_t record_length
         uint32_t max_record_bytes
         vector[uint32_t] starts
@@ -65,6 +68,26 @@ cdef extern from "decode/rejects.hpp" namespace "mediation" nogil:
         Gb18030 gb18030
         vector[uint16_t] gb18030_two
         vector[uint16_t] gb18030_four
+
+    cdef enum class JsonShape(uint8_t):
+        value
+        object "mediation::JsonShape::object"
+        list "mediation::JsonShape::list"
+
+    cdef cppclass JsonNode:
+        string name
+        JsonShape shape
+        cbool element
+        uint32_t level
+        uint32_t first_child
+        uint32_t children
+        uint32_t field
+        uint32_t number
+
+    cdef cppclass JsonTree:
+        vector[JsonNode] nodes
+        vector[vector[uint32_t]] levels
+        uint32_t needed
 
     cdef cppclass PatternPart:
         Part part
@@ -80,6 +103,7 @@ cdef extern from "decode/rejects.hpp" namespace "mediation" nogil:
         uint32_t width
         cbool compact
         cbool has_offset
+        cbool has_fraction
         ZoneTable zone
         void find_shape()
 
@@ -109,6 +133,7 @@ cdef extern from "decode/rejects.hpp" namespace "mediation" nogil:
         cbool trim_right
         cbool trim_cr
         uint8_t pad
+        string prefix
         uint8_t characters
         uint32_t min_length
         uint32_t max_length
@@ -138,6 +163,7 @@ cdef extern from "decode/rejects.hpp" namespace "mediation" nogil:
 
     cdef cppclass TextPlan:
         Frame frame
+        JsonTree json
         vector[FieldPlan] fields
         vector[ColumnPlan] columns
         vector[Derivation] derivations
@@ -196,6 +222,7 @@ cdef extern from "decode/rejects.hpp" namespace "mediation" nogil:
         pass
 
     cbool structure(const TextPlan& plan, Simd simd, const uint8_t* text, uint32_t length, Work& work)
+    const uint8_t* values_of(const uint8_t* text, const Work& w)
     void convert(const TextPlan& plan, const uint8_t* text, Work& work)
     cbool compact(const TextPlan& plan, Work& work)
     int64_t text_bytes(const TextPlan& plan, const Work& work, int32_t field)

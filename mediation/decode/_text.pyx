@@ -130,16 +130,17 @@ cdef class Plan:
         self.simd = {"base": Simd.base, "avx2": Simd.avx2, "avx512": Simd.avx512}[level]
 
     def set_frame(self, *, framing, terminator, encoding, int delimiter, int quote, uint32_t fields,
-                  uint32_t record_length, uint32_t max_record_bytes, starts, widths, gb18030):
+                  uint32_t least_fields, uint32_t record_length, uint32_t max_record_bytes, starts, widths, gb18030):
         """How records are cut. `gb18030` is (two-byte table, four-byte table) or None."""
         cdef Frame* frame = &self.native.frame
-        frame.framing = {"delimited": Framing.delimited, "quoted": Framing.quoted, "fixed": Framing.fixed}[framing]
+        frame.framing = {"delimited": Framing.delimited, "quoted": Framing.quoted, "fixed": Framing.fixed,
+                         "json": Framing.json}[framing]
         frame.terminator = {"lf": Terminator.lf, "crlf": Terminator.crlf, "any": Terminator.any,
                             "none": Terminator.none}[terminator]
         frame.encoding = {"ascii": Encoding.ascii, "utf-8": Encoding.utf8, "gb18030": Encoding.gb18030}[encoding]
         frame.delimiter = delimiter
         frame.quote = quote
-        frame.fields = fields
+        frame.fields, frame.least_fields = fields, least_fields
         frame.record_length = record_length
         frame.max_record_bytes = max_record_bytes
         frame.starts = starts
@@ -150,11 +151,22 @@ cdef class Plan:
             frame.gb18030.two = frame.gb18030_two.data()
             frame.gb18030.four = frame.gb18030_four.data()
 
+    def set_paths(self, nodes, levels, uint32_t needed):
+        """Where the fields stand in a JSON record: `decode/json.py` says how. Before the first field is added."""
+        cdef JsonNode native
+        shapes = {"value": JsonShape.value, "object": JsonShape.object, "list": JsonShape.list}
+        for node in nodes:
+            native.name, native.shape, native.element = node.name.encode(), shapes[node.shape], node.element
+            native.level, native.first_child, native.children = node.level, node.first_child, node.children
+            native.field, native.number = node.field, node.number
+            self.native.json.nodes.push_back(native)
+        self.native.json.levels, self.native.json.needed = levels, needed
+
     def add_field(self, str name, kind, column, *, bint optional=False, bint is_signed=False, bint leading_zero=True,
-                  bint trim_left=False, bint trim_right=False, bint trim_cr=False, int pad=32, int characters=0,
-                  min_length=None, max_length=None, minimum=None, maximum=None, int64_t multiplier=1,
-                  uint32_t decimals=0, null_if=(), required_if=(), empty_if=(), values=None, timestamp=None,
-                  numbers=()):
+                  bint trim_left=False, bint trim_right=False, bint trim_cr=False, int pad=32, bytes prefix=b"",
+                  int characters=0, min_length=None, max_length=None, minimum=None, maximum=None,
+                  int64_t multiplier=1, uint32_t decimals=0, null_if=(), required_if=(), empty_if=(), values=None,
+                  timestamp=None, numbers=()):
         """The next field of a record. `column` is the usage column that it fills, or None."""
         cdef FieldPlan f
         f.type = {"integer": FieldType.integer, "msisdn": FieldType.msisdn, "decimal": FieldType.decimal,
@@ -167,7 +179,7 @@ cdef class Plan:
         self.names.fields.push_back(name.encode())
         f.optional, f.is_signed, f.leading_zero = optional, is_signed, leading_zero
         f.trim_left, f.trim_right, f.trim_cr, f.pad = trim_left, trim_right, trim_cr, pad
-        f.characters = characters
+        f.prefix, f.characters = prefix, characters
         f.min_length = 0 if min_length is None else min_length
         f.max_length = 0xFFFFFFFF if max_length is None else max_length
         f.min = INT64_MIN if minimum is None else minimum
@@ -197,13 +209,14 @@ cdef class Plan:
         cdef PatternPart part
         kinds = {"literal": Part.literal, "year": Part.year, "month": Part.month, "day": Part.day, "hour": Part.hour,
                  "minute": Part.minute, "second": Part.second, "millisecond": Part.millisecond,
-                 "microsecond": Part.microsecond, "offset": Part.offset}
+                 "microsecond": Part.microsecond, "fraction": Part.fraction, "offset": Part.offset}
         plan.width = 0
         for kind, width, literal in declared["parts"]:
             part.part, part.width, part.literal = kinds[kind], width, literal
             plan.parts.push_back(part)
             plan.width += width
         plan.compact, plan.has_offset = declared["compact"], declared["has_offset"]
+        plan.has_fraction = declared["has_fraction"]
         plan.zone.starts_us, plan.zone.offsets_us = declared["starts_us"], declared["offsets_us"]
         plan.find_shape()
         return 0
@@ -318,6 +331,7 @@ def decode_text(Plan plan, Text text, int64_t begin, int64_t length, int64_t byt
         raise ValueError(f"bytes {begin} to {begin + length} of a text of {text.capacity}")
     cdef Work work
     cdef const uint8_t* bytes_ = text.block.get() + begin
+    cdef const uint8_t* values
     cdef cbool enough
     cdef int64_t high
     cdef uint64_t low
@@ -328,8 +342,9 @@ def decode_text(Plan plan, Text text, int64_t begin, int64_t length, int64_t byt
         raise MemoryError
     builder = Builder(work.records.rows)
     places = add_fixed(plan, builder, work)
+    values = values_of(bytes_, work)
     with nogil:
-        convert(plan.native, bytes_, work)
+        convert(plan.native, values, work)
     decoded.control_sums, decoded.unreadable = [], []
     for column in plan.native.control_columns:
         split_sum(plan.native, work, column, &high, &low)
@@ -339,7 +354,7 @@ def decode_text(Plan plan, Text text, int64_t begin, int64_t length, int64_t byt
         enough = compact(plan.native, work)
     if not enough:
         raise MemoryError
-    decoded.usage = finish_usage(plan, builder, places, work, bytes_, source_id, byte_offset)
+    decoded.usage = finish_usage(plan, builder, places, work, values, source_id, byte_offset)
     decoded.rejects = make_rejects(plan, work, bytes_, source_id, byte_offset, decoded)
     decoded.records = work.records.records
     decoded.record_bytes = work.record_bytes
@@ -379,7 +394,7 @@ cdef list add_fixed(Plan plan, Builder builder, Work& work):
     return places
 
 
-cdef Batch finish_usage(Plan plan, Builder builder, list places, Work& work, const uint8_t* bytes_, int32_t source_id,
+cdef Batch finish_usage(Plan plan, Builder builder, list places, Work& work, const uint8_t* values, int32_t source_id,
                         int64_t byte_offset):
     cdef vector[ColumnOut*] outs
     cdef size_t i
@@ -397,7 +412,7 @@ cdef Batch finish_usage(Plan plan, Builder builder, list places, Work& work, con
         outs.push_back(out)
         with nogil:
             if field >= 0 and plan.native.columns[i].kind == Kind.utf8:
-                copy_text(plan.native, bytes_, work, field, out[0])
+                copy_text(plan.native, values, work, field, out[0])
             finish_nulls(plan.native.columns[i], work.nulls[i], work.kept, out[0])
     for place in range(5):
         of_provenance[place] = builder.out(place)

@@ -76,7 +76,7 @@ def decode(path: str | PathLike[str], feed: FeedBook) -> tuple[pa.Table, pa.Tabl
     unreadable = [0] * len(layout.control_columns)
     with Source(path, feed, layout, feed.declared.limits) as source:
         for chunk in source:
-            decoded = decode_chunk(layout, chunk, 0)
+            decoded = decode_chunk(source.layout, chunk, 0)
             decoded.number(records)
             records += decoded.records
             sums = [a + b for a, b in zip(sums, decoded.control_sums, strict=True)]

@@ -9,16 +9,17 @@ Conventions
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import functools
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from mediation import schema
 from mediation.decode._text import Plan
+from mediation.decode.json import tree_of
 from mediation.errors import SourceRefused
 from mediation.native import simd_level
 from mediation.native._column import Dictionary, Kind
@@ -44,11 +45,12 @@ UNIT_FACTORS = {"s": 1, "min": 60, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "kB":
 AMOUNT_DECIMALS = {"yuan": 0, "1": 0, "fen": 2, "micro": 6}
 _PATTERN = re.compile(r"%(.)|([^%])", re.DOTALL)
 _PARTS = {"Y": ("year", 4), "m": ("month", 2), "d": ("day", 2), "H": ("hour", 2), "M": ("minute", 2)}
-_PARTS |= {"S": ("second", 2), "f": ("microsecond", 6), "L": ("millisecond", 3), "z": ("offset", 0)}
+_PARTS |= {"S": ("second", 2), "f": ("microsecond", 6), "L": ("millisecond", 3), "N": ("fraction", 0)}
+_PARTS["z"] = ("offset", 0)
 _COMPACT = ["year", "month", "day", "hour", "minute", "second"]
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class CompiledLayout:
     """A layout in force, ready to run.
 
@@ -58,11 +60,14 @@ class CompiledLayout:
     declared : model.Layout
     control_columns : tuple of str
         The columns that `Decoded.control_sums` adds up, in its order.
+    by_header : dict
+        Of a layout whose fields have names: those fitted to the header lines that were met, by their names.
     """
 
     plan: Plan
     declared: model.Layout
     control_columns: tuple[str, ...]
+    by_header: dict[tuple[str, ...], CompiledLayout] = dataclasses.field(default_factory=dict)
 
 
 def layout_of(feed: FeedBook, date: dt.date | None) -> CompiledLayout:
@@ -97,7 +102,7 @@ def timestamp_parts(pattern: str, encoding: str = "utf-8") -> list[tuple[str, in
     Raises
     ------
     ValueError
-        An unknown directive, or an offset that is not last.
+        An unknown directive, or one of varying width that is not at the end.
     """
     parts = []
     for directive, literal in _PATTERN.findall(pattern):
@@ -107,8 +112,9 @@ def timestamp_parts(pattern: str, encoding: str = "utf-8") -> list[tuple[str, in
         if directive not in _PARTS:
             raise ValueError(f"unknown directive %{directive}")
         parts.append((*_PARTS[directive], 0))
-    if "offset" in [part for part, _, _ in parts[:-1]]:
-        raise ValueError("%z must stand last")
+    names = [part for part, _, _ in parts]
+    if "offset" in names[:-1] or ("fraction" in names and names[names.index("fraction") + 1 :] not in ([], ["offset"])):
+        raise ValueError("%z must stand last, and %N before nothing else")
     return parts
 
 
@@ -181,16 +187,26 @@ def _constant(feed: FeedBook, field: model.Field | None, column: str, values: li
 
 def _framing(layout: model.Layout) -> str:
     """Which reader cuts the records."""
-    if layout.format == "fixed":
-        return "fixed"
+    if layout.format != "delimited":
+        return {"fixed": "fixed", "jsonl": "json"}[layout.format]
     # A delimiter that can be the second byte of a character needs the reader that knows characters.
     by_character = layout.encoding == "gb18030" and ord(layout.delimiter) >= 0x40
-    return "quoted" if layout.quote or by_character else "delimited"
+    return "quoted" if layout.quote or by_character or _least_fields(layout) < len(_placed(layout)) else "delimited"
+
+
+def _placed(layout: model.Layout) -> list[model.Field]:
+    """The fields that stand in a record."""
+    return [f for f in layout.field if f.type != "constant"]
+
+
+def _least_fields(layout: model.Layout) -> int:
+    """How many fields a record has at least; by name, whether one is there is the header's word."""
+    return sum(not f.may_be_absent or f.name is not None for f in _placed(layout))
 
 
 def _set_frame(plan: Plan, layout: model.Layout) -> None:
     fixed = layout.format == "fixed"
-    fields = [f for f in layout.field if f.type != "constant"]
+    fields = _placed(layout)
     starts = [(f.start or 1) - 1 for f in fields] if fixed else []
     widths = [f.width or 0 for f in fields] if fixed else []
     length = layout.record_length or max((s + w for s, w in zip(starts, widths, strict=True)), default=0)
@@ -201,12 +217,15 @@ def _set_frame(plan: Plan, layout: model.Layout) -> None:
         delimiter=ord(layout.delimiter),
         quote=ord(layout.quote) if layout.quote else 0xFF,
         fields=len(fields),
+        least_fields=_least_fields(layout),
         record_length=length,
         max_record_bytes=layout.max_record_bytes,
         starts=starts,
         widths=widths,
         gb18030=gb18030_tables() if layout.encoding == "gb18030" else None,
     )
+    if layout.format == "jsonl":
+        plan.set_paths(*tree_of(fields))
 
 
 def _add_field(plan: Plan, feed: FeedBook, layout: model.Layout, field: model.Field, *, trim_cr: bool) -> None:
@@ -226,6 +245,7 @@ def _add_field(plan: Plan, feed: FeedBook, layout: model.Layout, field: model.Fi
         trim_right=field.strip in ("right", "both"),
         trim_cr=trim_cr,
         pad=ord(field.pad),
+        prefix=field.prefix.encode(layout.encoding),
         min_length=field.min_length,
         max_length=field.max_length,
         minimum=_bound(field, field.min),
@@ -277,6 +297,7 @@ def _timestamp(feed: FeedBook, field: model.Field, encoding: str) -> tuple[str, 
             "parts": parts,
             "compact": names[:6] == _COMPACT,
             "has_offset": names[-1:] == ["offset"],
+            "has_fraction": "fraction" in names,
             "starts_us": starts,
             "offsets_us": [offset * 1_000_000 for offset in offsets],
         }

@@ -5,6 +5,7 @@ Conventions
 - Memory is a few texts, whatever the file holds: a record without end is passed over as a `Stretch`.
 - Every byte of the decompressed stream is in exactly one of: header, trailer, filler (byte order mark, empty lines
   beside an envelope), a chunk, a stretch. Header and trailer are the first and the last record; an empty line is none.
+  Header lines stand after the header, and count as part of it.
 - A text is written only before its chunk is handed out: the consumer may keep it as long as it likes.
 - A missing or mismatching envelope is told by `verify`, when the whole stream has been hashed; all else while reading.
 """
@@ -18,6 +19,7 @@ from typing import NamedTuple
 from mediation.decode import envelope
 from mediation.decode._text import Text, complete_records, first_record
 from mediation.decode.bytestream import ByteStream
+from mediation.decode.header import fitted
 from mediation.errors import SourceRefused, UsageError
 from mediation.rulebook.names import NameMatch
 
@@ -75,6 +77,7 @@ class Source:
     Attributes
     ----------
     layout : CompiledLayout
+        For `decode_chunk`: with its first chunk, the one that the file's header lines ask for.
     held : bool
         Acceptance can only be known at the end: the file is compressed, has a trailer, or a header with totals.
     compression : str
@@ -106,14 +109,15 @@ class Source:
         said: NameMatch | None = None,
         compression: str | None = None,
     ):
-        self.layout = layout
+        self.layout, self._feed = layout, feed
         self._declared, self._plan, self._columns = layout.declared, layout.plan, list(layout.control_columns)
         named = feed.template.match(os.path.basename(os.fsdecode(path)))
         self._said = said or named or NameMatch(None, None)
         self._longest = max(self._declared.max_record_bytes, self._declared.record_length or 0)
-        self._capacity = max(chunk_bytes, 4 * self._longest, 64)
+        self._capacity = max(chunk_bytes, (4 + 2 * self._declared.header_lines) * self._longest, 64)
         self._limit = self._capacity - 1  # one byte is free to end a last record that has no terminator
         self._envelope: dict[str, bytes | None] = {}
+        self._refusal: SourceRefused | None = None  # for what the file begins with
         self._begun = False
         self.content_hash = self.sum_verified = None
         self.header_bytes = self.trailer_bytes = self.filler_bytes = 0
@@ -288,22 +292,38 @@ class Source:
     # --------------------------------------------------------------------------------------- envelope
 
     def _after_header(self, window: _Window) -> _Window | None:
-        """What follows byte order mark and header; None when the declared header is missing."""
+        """What follows byte order mark, header and header lines; None when one is missing, or columns are."""
+        with memoryview(window.text) as view:
+            if self._declared.encoding == "utf-8" and bytes(view[: min(3, window.filled)]) == BYTE_ORDER_MARK:
+                self.filler_bytes = len(BYTE_ORDER_MARK)
+                window = window._replace(begin=self.filler_bytes)
+        declared = self._declared.header
+        try:
+            if declared is not None:
+                raw, window = self._header_record(window)
+                if not envelope.begins(self._declared, declared, raw):
+                    raise SourceRefused("header_missing")
+                self._envelope["header"] = raw
+            for number in range(self._declared.header_lines):
+                raw, window = self._header_record(window)
+                if number == 0:
+                    self.layout = fitted(self._feed, self.layout, raw)
+        except SourceRefused as refusal:
+            self._refusal = refusal
+            return None
+        return window
+
+    def _header_record(self, window: _Window) -> tuple[bytes, _Window]:
+        """The first record at hand, and what follows it."""
         text, begin, filled, _ = window
         with memoryview(text) as view:
-            if self._declared.encoding == "utf-8" and bytes(view[: min(3, filled)]) == BYTE_ORDER_MARK:
-                begin = self.filler_bytes = len(BYTE_ORDER_MARK)
-            if self._declared.header is None:
-                return window._replace(begin=begin)
             begin = self._skip_empty_lines(view, begin, filled)
             end = begin + first_record(self._plan, text, begin, filled - begin)
             raw = bytes(view[begin : min(end, begin + self._longest + 1)])
-        if not raw or len(raw) > self._longest or not envelope.begins(self._declared, self._declared.header, raw):
-            self._envelope["header"] = None
-            return None
-        self._envelope["header"] = raw
-        self.header_bytes = len(raw)
-        return window._replace(begin=end)
+        if not raw or len(raw) > self._longest:
+            raise SourceRefused("header_missing")
+        self.header_bytes += len(raw)
+        return raw, window._replace(begin=end)
 
     def _skip_empty_lines(self, view, begin: int, filled: int) -> int:
         """Where the first line with content begins; after more than max_record_bytes of empty ones nobody looks."""
@@ -327,11 +347,13 @@ class Source:
         Raises
         ------
         SourceRefused
-            ``header_missing``, ``header_mismatch``, ``trailer_missing``, ``record_count_mismatch`` or
-            ``control_sum_mismatch``.
+            ``header_missing``, ``column_missing``, ``column_repeated``, ``too_many_columns``, ``header_mismatch``,
+            ``trailer_missing``, ``record_count_mismatch`` or ``control_sum_mismatch``.
         """
         if self.content_hash is None:
             raise UsageError("a source is verified after it was read to its end")
+        if self._refusal is not None:
+            raise self._refusal
         parts = []
         for part in ("header", "trailer"):
             declared = getattr(self._declared, part)

@@ -322,7 +322,7 @@ class Engine:
         state, decoded, prints = ticket.state, None, None
         if ticket.chunk is not None:
             with self.clock.measure("decode"):
-                decoded = decoding.decode_chunk(state.layout, ticket.chunk, state.listed.source_id)
+                decoded = decoding.decode_chunk(state.source.layout, ticket.chunk, state.listed.source_id)
             self.clock.add("decode", 0, 0, decoded.records)
             if self.keys is not None:
                 with self.clock.measure("deduplicate", decoded.usage.num_rows):

@@ -137,7 +137,7 @@ def usage_columns(feeds: Mapping[str, Feed]) -> dict[str, pa.DataType]:
 
 def may_be_null(field: Field) -> bool:
     """Whether a record may leave this field empty."""
-    return field.optional or bool(field.required_if) or bool(field.empty_if)
+    return field.optional or field.may_be_absent or bool(field.required_if) or bool(field.empty_if)
 
 
 def required_columns(feeds: Mapping[str, Feed]) -> frozenset[str]:

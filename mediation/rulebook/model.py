@@ -36,8 +36,12 @@ class Field(Declared, frozen=True, kw_only=True):
     column: str | None = None
     start: int | None = None  # fixed width: first byte, from 1
     width: int | None = None  # fixed width: bytes
+    path: str | None = None  # jsonl: names with points between; name[] goes through a list and splits into items
+    name: str | None = None  # delimited with header_lines: what the first of these calls the column
+    may_be_absent: bool = False  # delimited: the header may lack the name, or a record its last fields; null then
     strip: Literal["none", "left", "right", "both"] = "none"
     pad: str = " "
+    prefix: str = ""  # is left out where the stripped field begins with it: imsi-, msisdn-
     optional: bool = False  # empty is null; otherwise empty is a reject
     null_if: list[str] = []
     min_length: int | None = None  # in bytes of the stripped field
@@ -51,7 +55,7 @@ class Field(Declared, frozen=True, kw_only=True):
     signed: bool = False
     unit: Unit = "1"  # converted at decode to s, bytes or yuan
     decimals: int = 0  # decimal: the most digits after the point
-    pattern: str | None = None  # timestamp: %Y %m %d %H %M %S %z and literals
+    pattern: str | None = None  # timestamp: %Y %m %d %H %M %S %f %L %N %z and literals, or %s
     zone: str | None = None  # timestamp without offset: IANA name; default the feed's
     values: dict[str, str] | list[str] | None = None  # enumeration: raw -> canonical
     value: str | None = None  # constant
@@ -90,12 +94,13 @@ class Layout(Declared, frozen=True, kw_only=True):
 
     valid_from: dt.date = field(name="from")
     valid_to: dt.date | None = field(name="to", default=None)
-    format: Literal["delimited", "fixed"]
+    format: Literal["delimited", "fixed", "jsonl"]
     encoding: Literal["ascii", "utf-8", "gb18030"] = "utf-8"
     delimiter: str = "|"
     quote: str | None = None  # RFC 4180: one character, doubled inside
     terminator: Literal["lf", "crlf", "any", "none"] = "lf"
     record_length: int | None = None  # fixed width: bytes without terminator
+    header_lines: int = 0  # delimited: lines above the records; where fields have names, the first names the columns
     max_record_bytes: int = 65536
     header: Envelope | None = None
     trailer: Envelope | None = None

@@ -22,7 +22,7 @@ def pour(path, feed, *, chunk_bytes=CHUNK_BYTES, keep=None) -> str:
     try:
         with Source(path, feed, layout, feed.declared.limits, chunk_bytes=chunk_bytes) as source:
             for piece in source:
-                found = decode_chunk(layout, piece, 0)
+                found = decode_chunk(source.layout, piece, 0)
                 found.number(records)
                 records += found.records
                 accounted += found.record_bytes + found.undecodable_bytes + found.filler_bytes
