@@ -33,7 +33,9 @@ FIELDS = [NUMBER, TIME, GROUP, SERVED, UPLINK, KIND | {"optional": True}, PLACE,
 FLAT = [{**NUMBER, "path": "number"}, TIME, {**NODE, "path": "node"}]
 ELEMENTS = [{**NUMBER, "path": "number"}, TIME, {**UPLINK, "path": "up[]"}]
 DEEP = [{**NUMBER, "path": "number"}, TIME, {**UPLINK, "path": "a[].b.c[][].d"}, {**GROUP, "path": "a[].b.g"}]
-LAYOUTS = {"items": FIELDS, "flat": FLAT, "elements": ELEMENTS, "deep": DEEP}
+# A rule speaks of a field before the first one that must be there.
+RULED = [{**NODE, "path": "node", "required_if": {"host": ["h"]}}, {**NUMBER, "path": "number"}, TIME]
+LAYOUTS = {"ruled": RULED, "items": FIELDS, "flat": FLAT, "elements": ELEMENTS, "deep": DEEP}
 
 
 @functools.cache
@@ -96,6 +98,7 @@ USED = {"up": 0, "kind": 0, "at": {"place": 0}, "y": 0}
 UNITS = [{"group": 0, "used": [USED]}]
 SHAPES = {
     "items": {"user": {"gpsi": 0, "node": 0}, "time": 0, "imsi": 0, "price": 0, "units": UNITS, "x": 0},
+    "ruled": {"number": 0, "time": 0, "node": 0},
     "flat": {"number": 0, "time": 0, "node": 0, "x": 0},
     "elements": {"number": 0, "time": 0, "up": ["up"], "x": 0},
     "deep": {"number": 0, "time": 0, "a": [{"b": {"g": 0, "c": [[{"d": 0}]]}}]},

@@ -202,7 +202,7 @@ inline Instant parse_timestamp(const TimestampPlan& plan, Span s, uint32_t& hint
             bad |= *at != p.literal;
         } else if (p.part == Part::fraction) {
             wall.microsecond = detail::take_fraction_us(at, s.begin + s.length, bad);
-            bad |= !plan.has_offset && at != s.begin + s.length;
+            bad |= plan.has_offset == (at == s.begin + s.length);
         } else if (p.part == Part::offset) {
             offset = detail::parse_offset_us({at, static_cast<uint32_t>(s.begin + s.length - at)});
         } else {

@@ -93,6 +93,7 @@ JSON_LINES = [
     costs("a lone high surrogate", "invalid_encoding", line(',"a":{"x":"\\ud83d"}'), "x"),
     costs("a lone low surrogate", "invalid_encoding", line(',"a":{"x":"\\ude00\\ud83d"}'), "x"),
     costs("two high surrogates", "invalid_encoding", line(',"a":{"x":"\\ud83d\\ud83d"}'), "x"),
+    costs("a high surrogate before another character", "invalid_encoding", line(',"a":{"x":"\\ud83d\\ue000"}'), "x"),
     costs("a lone surrogate elsewhere", "invalid_encoding", line(',"y":"\\ud83d"')),
     costs("a lone surrogate in a name", "invalid_encoding", line(',"\\ud83d":1')),
     costs("overlong UTF-8", "invalid_encoding", line(b',"a":{"x":"\xc0\xaf"}'), "x"),
