@@ -2,7 +2,6 @@
 
 import datetime as dt
 import random
-from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -39,6 +38,7 @@ from mediation.rulebook.clocks import DAY_COUNT, FIRST_DAY, cycle_starts
 from mediation.rulebook.conform import conform
 from mediation.rulebook.numbers import compile_numbers, normalise
 from mediation.rulebook.prefixes import MAX_DIGITS, PrefixRow, flatten
+from mediation.rulebook.reference import Reference
 
 FREE = [*free_prices("retail"), *free_prices("wholesale")]
 FREE_BUT_DATA = [row for row in FREE if (row.side, row.record_type) != ("retail", "data")]
@@ -298,7 +298,7 @@ def test_f29_a_recycled_number():
             "to": pa.array([None, instant("2014-09-01"), None], schema.INSTANT),
         }
     )
-    reference = SimpleNamespace(subscriptions=subscriptions, number_ranges=[])
+    reference = Reference(subscriptions)
     declared = declare(FREE, account="subscription", city="subscription")
     book = make_book(declared, reference, ["gz", "sh"])
     moments = ("2014-08-31 23:59:59", "2014-09-01 00:00:00", "2014-10-15 12:00:00", "2014-12-01 00:00:00")

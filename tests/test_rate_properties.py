@@ -2,7 +2,6 @@
 
 import datetime as dt
 from fractions import Fraction
-from types import SimpleNamespace
 
 import pyarrow as pa
 from hypothesis import given, settings
@@ -25,8 +24,10 @@ from rate_book import (
 )
 
 from mediation.rate.rate import compile_rates
+from mediation.rulebook.compiled import compiled_form, reference_of
+from mediation.rulebook.instants import OPEN_FROM_US, OPEN_TO_US
 from mediation.rulebook.model import CalendarDay
-from mediation.rulebook.prefixes import PrefixRow
+from mediation.rulebook.reference import NumberRange, Reference
 
 SETTINGS = settings(max_examples=150)
 ZONES = ("Asia/Shanghai", "Europe/Berlin", "America/Sao_Paulo", "Asia/Kathmandu", "UTC")
@@ -220,8 +221,13 @@ OWNERS = st.lists(
 
 
 @SETTINGS
-@given(OWNERS, st.lists(st.tuples(st.integers(1, 4), st.integers(0, 30)), min_size=1, max_size=10), st.booleans())
-def test_the_owner_at_the_events_time(owned, calls, by_range):
+@given(
+    OWNERS,
+    st.lists(st.tuples(st.integers(1, 4), st.integers(0, 30)), min_size=1, max_size=10),
+    st.booleans(),
+    st.booleans(),
+)
+def test_the_owner_at_the_events_time(owned, calls, by_range, from_file):
     start = dt.datetime(2014, 6, 1, tzinfo=dt.UTC)
     subscriptions, last = [], {}
     for number, days, product, city in owned:
@@ -234,13 +240,9 @@ def test_the_owner_at_the_events_time(owned, calls, by_range):
     kinds |= {"from": pa.timestamp("us", "UTC"), "to": pa.timestamp("us", "UTC")}
     table = pa.table({name: pa.array([each[name] for each in subscriptions], kind) for name, kind in kinds.items()})
     ranges = [("1", "gz"), ("3", "sh")] if by_range else []
-    rows = [
-        SimpleNamespace(
-            prefix=p, city=c, from_us=PrefixRow._field_defaults["from_us"], to_us=PrefixRow._field_defaults["to_us"]
-        )
-        for p, c in ranges
-    ]
-    reference = SimpleNamespace(subscriptions=table, number_ranges=rows)
+    reference = Reference(table, [NumberRange(prefix, name, OPEN_FROM_US, OPEN_TO_US) for prefix, name in ranges])
+    if from_file:
+        reference = reference_of(b"".join(compiled_form(reference)))
     city = "number_range" if by_range else "subscription"
     declared = declare([price(), price("wholesale")], account="subscription", city=city)
     book = make_book(declared, reference, ["gz", "sh"])

@@ -147,11 +147,11 @@ def test_runs_can_be_replayed_as_long_as_all_that_they_need_is_kept(three_months
 def test_sources_go_with_the_reference_data_of_their_runs(three_months, months, tmp_path):
     three_months.use(rules(tmp_path, sources_days=20), months[2] / "reference")
     folder, references = three_months.root / "runs", three_months.root / "references"
-    assert len(list(references.iterdir())) == 3
+    assert len([each for each in references.iterdir() if each.is_dir()]) == 3
     _, plan = three_months.retire()
     assert plan.given_up == {"history": [], "sources": [1, 2], "tables": []}
     assert [len(list(each.rglob("*.zst"))) for each in sorted(folder.iterdir())] == [0, 0, 4, 0]
-    assert len(list(references.iterdir())) == 1
+    assert len([each for each in references.iterdir() if each.is_dir()]) == 1
     assert three_months.verify() == []
     with pytest.raises(NoInputError, match="no longer kept"):
         three_months.replay(1)

@@ -10,6 +10,7 @@ Conventions
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import re
 import shutil
@@ -60,6 +61,10 @@ class OpenFile:
     def read_at(self, offset: int, length: int) -> bytes:
         """These bytes; fewer where the file ends."""
         return os.pread(self._handle, length, offset)
+
+    def mapped(self) -> mmap.mmap | bytes:
+        """All bytes, where the system has them: nobody may change the file. A disk that fails ends the process."""
+        return mmap.mmap(self._handle, 0, access=mmap.ACCESS_READ) if self.size else b""
 
 
 class Disk:

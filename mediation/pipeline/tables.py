@@ -88,7 +88,7 @@ class Columns:
         """The suspended rows with stage, code and field."""
         rows = pa.record_batch(usage.take(suspended, self.usage.names))
         beside = pa.record_batch(suspended.select(schema.SUSPENDED))
-        arrays = [*rows.columns, beside["stage"], beside["code"], beside["field"].cast(pa.utf8())]
+        arrays = [*rows.columns, beside["stage"], beside["code"], _text(beside["field"])]
         return pa.Table.from_arrays(arrays, schema=self.suspended)
 
     def duplicates_table(self, usage: Batch, duplicates: Batch, firsts: Batch, prints: Batch) -> pa.Table:
@@ -96,6 +96,12 @@ class Columns:
         rows = usage.take(duplicates, self.usage.names).zip(duplicates.select(["verdict"])).zip(firsts)
         batch = pa.record_batch(rows.zip(prints.take(duplicates, ["fingerprint"])))
         return pa.Table.from_batches([batch], self.duplicates)
+
+
+def _text(words: pa.DictionaryArray) -> pa.Array:
+    """The same as text; a cast would import pyarrow.compute, which takes longer than a small run's rows."""
+    dictionary = words.dictionary.to_pylist()
+    return pa.array([None if place is None else dictionary[place] for place in words.indices.to_pylist()], pa.utf8())
 
 
 def _named(asked: str | Iterable[str], sets: dict[str, list[str]], everything: dict) -> list[str]:

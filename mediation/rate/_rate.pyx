@@ -71,7 +71,8 @@ cdef extern from "rate/rating.hpp" namespace "mediation" nogil:
         const int16_t* band_codes
 
     cdef cppclass SubscriptionIndex:
-        void build(const Subscription* rows, int64_t count)
+        void open(const Subscription* rows, const int32_t* buckets, int bits, const int32_t* products,
+                  const int32_t* cities)
 
     cdef cppclass DialRule:
         cbool carrier
@@ -180,8 +181,11 @@ cdef class RatePlan:
         self.point_at_tables(rates.arrays)
         self.point_at_side(&self.native.sides[0], "retail_", rates.arrays)
         self.point_at_side(&self.native.sides[1], "wholesale_", rates.arrays)
-        self.native.subscriptions.build(<const Subscription*> self.data(rates.arrays["subscriptions"]),
-                                        len(rates.arrays["subscriptions"]))
+        self.native.subscriptions.open(<const Subscription*> self.data(rates.arrays["subscriptions"]),
+                                       <const int32_t*> self.data(rates.arrays["subscription_buckets"]),
+                                       (len(rates.arrays["subscription_buckets"]) - 1).bit_length() - 1,
+                                       <const int32_t*> self.data(rates.arrays["product_codes"]),
+                                       <const int32_t*> self.data(rates.arrays["city_codes"]))
         self.add_number_rules(rates.number_rules)
         self.native.feeds = len(rates.arrays["feed_rules"]) - 1
         self.native.hosts = len(rates.arrays["host_party"]) - 1

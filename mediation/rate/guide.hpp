@@ -1,13 +1,12 @@
 // Who owns a number at an instant: account, product, city.
 //
 // Conventions
-// - Subscriptions are sorted by (msisdn, from) and do not overlap; each holds for [from, to). Codes are -1 for none.
+// - A number's subscriptions do not overlap; each holds for [from, to). Codes are -1 for none.
 // - A number that is known, but owned by nobody at that instant, is another exception than an unknown number (F29).
 // - A book may say that the number is the account; then one product serves all and there are no subscriptions.
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "native/cpu.hpp"
 #include "native/status.hpp"
@@ -22,7 +21,7 @@ struct Subscription {
     int32_t product;
     int32_t city;
 };
-static_assert(sizeof(Subscription) == 40, "rates.py writes these");
+static_assert(sizeof(Subscription) == 40, "owners.py writes these");
 
 struct Owner {
     int64_t account_id = 0;
@@ -31,41 +30,34 @@ struct Owner {
     Code code = Code::ok;
 };
 
-// Open addressing: number -> its first subscription. At most half full, so that a miss is short.
+// Subscriptions in buckets by the hash of their number, as owners.py lays them out: twice as many buckets as rows at
+// most, so that a miss is short. A product or city is a place among the subscriptions' own words; `products` and
+// `cities` have the rule book's code of each, after that of none.
 class SubscriptionIndex {
   public:
-    void build(const Subscription* rows, int64_t count) {
+    // `buckets`: the first row of each, and the number of rows at the end; 2^bits + 1 of them, bits > 0.
+    void open(const Subscription* rows, const int32_t* buckets, int bits, const int32_t* products,
+              const int32_t* cities) {
         rows_ = rows;
-        count_ = count;
-        uint64_t capacity = 16;
-        while (capacity < static_cast<uint64_t>(count) * 2) capacity *= 2;
-        shift_ = 64 - __builtin_ctzll(capacity);
-        mask_ = capacity - 1;
-        slots_.assign(capacity, -1);
-        for (int64_t i = 0; i < count; ++i) {
-            if (i > 0 && rows[i].msisdn == rows[i - 1].msisdn) continue;
-            uint64_t slot = home(rows[i].msisdn);
-            while (slots_[slot] >= 0) slot = (slot + 1) & mask_;
-            slots_[slot] = static_cast<int32_t>(i);
-        }
+        buckets_ = buckets;
+        shift_ = 64 - bits;
+        products_ = products + 1;
+        cities_ = cities + 1;
     }
 
-    MEDIATION_PREFETCHES void prefetch(int64_t msisdn) const noexcept { __builtin_prefetch(&slots_[home(msisdn)]); }
+    MEDIATION_PREFETCHES void prefetch(int64_t msisdn) const noexcept { __builtin_prefetch(&buckets_[home(msisdn)]); }
 
     Owner find(int64_t msisdn, int64_t at_us) const noexcept {
         Owner owner;
-        uint64_t slot = home(msisdn);
-        while (slots_[slot] >= 0 && rows_[slots_[slot]].msisdn != msisdn) slot = (slot + 1) & mask_;
-        if (slots_[slot] < 0) {
-            owner.code = Code::unknown_number;
-            return owner;
-        }
-        for (int64_t i = slots_[slot]; i < count_ && rows_[i].msisdn == msisdn; ++i) {
+        owner.code = Code::unknown_number;
+        const uint64_t bucket = home(msisdn);
+        for (int32_t i = buckets_[bucket]; i < buckets_[bucket + 1]; ++i) {
             const Subscription& row = rows_[i];
-            if (at_us < row.from_us || at_us >= row.to_us) continue;
-            return {row.account_id, row.product, row.city, Code::ok};
+            if (row.msisdn != msisdn) continue;
+            if (at_us >= row.from_us && at_us < row.to_us)
+                return {row.account_id, products_[row.product], cities_[row.city], Code::ok};
+            owner.code = Code::number_not_owned;
         }
-        owner.code = Code::number_not_owned;
         return owner;
     }
 
@@ -75,10 +67,10 @@ class SubscriptionIndex {
     }
 
     const Subscription* rows_ = nullptr;
-    int64_t count_ = 0;
-    int shift_ = 60;
-    uint64_t mask_ = 0;
-    std::vector<int32_t> slots_;
+    const int32_t* buckets_ = nullptr;
+    const int32_t* products_ = nullptr;
+    const int32_t* cities_ = nullptr;
+    int shift_ = 63;
 };
 
 }  // namespace mediation

@@ -152,15 +152,15 @@ def declarations_hash(declared: Declarations) -> str:
     return digest.hexdigest()
 
 
-def load_rulebook(path: str | Path, reference: str | Path | None = None) -> Rulebook:
+def load_rulebook(path: str | Path, reference: str | Path | Reference | None = None) -> Rulebook:
     """Read and check a rule book.
 
     Parameters
     ----------
     path : str or Path
         The folder that holds rulebook.toml.
-    reference : str or Path, optional
-        The folder of the reference data.
+    reference : str, Path or Reference, optional
+        The reference data, or their folder.
 
     Returns
     -------
@@ -173,7 +173,8 @@ def load_rulebook(path: str | Path, reference: str | Path | None = None) -> Rule
     """
     result = read(path)
     check(result)
-    data = None if reference is None else read_reference(reference, result.book, result.findings)
+    read_already = reference is None or isinstance(reference, Reference)
+    data = reference if read_already else read_reference(reference, result.book, result.findings)
     if result.findings.faults:
         raise RulebookError(result.findings.faults)
     return Rulebook(result.declared(), data)

@@ -5,10 +5,9 @@ Conventions
 - One struct per TOML table; an unknown key is an error. `valid_from` and `valid_to` are written `from` and `to` in the
   files and are half-open: `[from, to)`.
 - Units are declared, never guessed. Money is decimal text in the files and integers after compiling.
+- Annotations are not text here, or msgspec would compile them one by one in every process.
 - Cross-references and overlaps are `check.py`'s business, flat arrays are those of `rates.py`.
 """
-
-from __future__ import annotations
 
 import datetime as dt
 from typing import Literal
@@ -129,6 +128,13 @@ class Dedup(Key, frozen=True, kw_only=True):
     by_record_type: dict[str, Key] = {}
 
 
+class NodeSequence(Declared, frozen=True, kw_only=True):
+    """The numbers that a network node gives its records, one after the other (3GPP localSequenceNumber)."""
+
+    number: str  # an integer column
+    node: str | None = None  # a column that tells the counters apart; None: the feed has one
+
+
 class SourceLimits(Declared, frozen=True, kw_only=True):
     """Caps against bombs, per file."""
 
@@ -153,6 +159,7 @@ class Feed(Declared, frozen=True, kw_only=True):
     derive: list[Derive] = []
     segments: Segments | None = None
     dedup: Dedup = Dedup()
+    sequence: NodeSequence | None = None  # followed by a workspace, which tells gaps and repeats
     limits: SourceLimits = SourceLimits()
 
 

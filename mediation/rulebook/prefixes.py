@@ -68,7 +68,7 @@ def flatten(prefixes: Sequence[str], zones: np.ndarray, default: int) -> Flat:
     keys, places = np.unique(np.concatenate([[0], begins, ends]), return_inverse=True)
     first, last = places[1 : len(begins) + 1], places[len(begins) + 1 :]
     painted = np.full(len(keys), default, np.int16)
-    for length in np.unique(lengths):
+    for length in sorted(set(map(len, prefixes))):
         rows = np.flatnonzero(lengths == length)
         # Intervals of one length are disjoint, so a running sum of +number and -number says which covers a place.
         edges = np.zeros(len(keys) + 1, np.int64)

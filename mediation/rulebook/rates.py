@@ -23,13 +23,14 @@ from mediation.rulebook.clocks import MAX_BANDS, ClockTables
 from mediation.rulebook.instants import validity_us
 from mediation.rulebook.model import Declarations, Tariff, ZonePrefix, ZoneRule
 from mediation.rulebook.numbers import compile_numbers
-from mediation.rulebook.prefixes import EARLIEST_US, LATEST_US, PrefixRow, PrefixTables
+from mediation.rulebook.owners import NOBODY, NONE
+from mediation.rulebook.prefixes import LATEST_US, PrefixRow, PrefixTables
 from mediation.rulebook.prices import WILDCARD, PriceRow, price_rows, quantities
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import pyarrow as pa
+    from mediation.rulebook.reference import Reference
 
 SIDES = ("retail", "wholesale")
 QUANTITIES = ("duration_s", "volume_bytes", "event_count", "message_segments")
@@ -73,9 +74,6 @@ PRICE = np.dtype(
         ("minimum", _INT128),
     ]
 )
-SUBSCRIPTION = np.dtype(
-    [("msisdn", "i8"), ("from_us", "i8"), ("to_us", "i8"), ("account_id", "i8"), ("product", "i4"), ("city", "i4")]
-)
 MICRO = 10**6
 LINE_LIMIT_MICRO = 10**18
 FAST_QUANTITY = (1 << 51) - 1  # beyond it the kernel's quick division is not exact
@@ -91,8 +89,6 @@ class Rates:
     dictionaries : mapping of str to list of str
         The book's.
     reference : Reference, optional
-        `subscriptions`: a table of msisdn, account_id, product, city, from, to (instants, null is open).
-        `number_ranges`, where they give the city: rows with prefix, city, from_us, to_us.
 
     Attributes
     ----------
@@ -112,7 +108,9 @@ class Rates:
         The kernel's plan, once `rate.compile_rates` has made it.
     """
 
-    def __init__(self, declared: Declarations, dictionaries: Mapping[str, Sequence[str]], reference: Any = None):
+    def __init__(
+        self, declared: Declarations, dictionaries: Mapping[str, Sequence[str]], reference: Reference | None = None
+    ):
         self.declared = declared
         self.dictionaries = dictionaries
         self.plan: object | None = None
@@ -157,26 +155,27 @@ class Rates:
         kinds = [QUANTITIES.index(sold_by[name]) for name in self.dictionaries["record_type"]]
         self.arrays["quantities"] = np.array([*kinds, 0], np.int8)
 
-    def _compile_guide(self, reference: Any) -> None:
+    def _compile_guide(self, reference: Reference | None) -> None:
         book = self.declared.book
         self.only_product, self.city, self.city_set = -1, book.city, -1
-        rows = np.zeros(0, SUBSCRIPTION)
+        owners = NOBODY
         if book.account == "served_msisdn":
             if book.product not in self._codes["product"]:
                 raise RulebookError(["rulebook.toml: $.product: an account that is the number needs one product"])
             self.only_product = self._codes["product"][book.product]
             self.city = "none" if self.city == "subscription" else self.city
         elif reference is not None:
-            rows = subscription_rows(
-                reference.subscriptions, self._codes["product"], self._codes.get("city", {}), book.product
-            )
+            owners = reference.owners
         if self.city == "number_range" and reference is not None:
             ranges = [
                 PrefixRow(str(row.prefix), self._codes["city"][row.city], row.from_us, row.to_us)
                 for row in reference.number_ranges
             ]
             self.city_set = self._prefixes.add(ranges)
-        self.arrays["subscriptions"] = rows
+        products = self._codes["product"]
+        self.arrays["subscriptions"], self.arrays["subscription_buckets"] = owners.rows, owners.buckets
+        self.arrays["product_codes"] = owners.codes("products", products, products.get(book.product or "", NONE))
+        self.arrays["city_codes"] = owners.codes("cities", self._codes.get("city", {}))
 
     def zone_set(self, name: str) -> tuple[int, list[str]]:
         """The compiled prefix set and the names of its zones, by their numbers; dates are the home zone's."""
@@ -330,35 +329,3 @@ def _price_record(price: Mapping[str, Any], denominator: int, granule: int, leve
         fast = (int(first), int(step), int(costs["minimum"]), limit)
     exact = [_int128(int(cost * denominator)) for cost in costs.values()]
     return (first_increment, next_increment, *fast, *exact)
-
-
-def subscription_rows(
-    table: pa.Table, products: Mapping[str, int], cities: Mapping[str, int], only_product: str | None = None
-) -> np.ndarray:
-    """The subscriptions sorted by (msisdn, from); products and cities that no dictionary has are -1.
-
-    Parameters
-    ----------
-    table : pyarrow.Table
-        msisdn, account_id, product, city, from, to; an instant that is null is open.
-    products, cities : mapping of str to int
-        Codes.
-    only_product : str, optional
-        For subscriptions that name no product.
-    """
-    import pyarrow.compute as pc
-
-    rows = np.zeros(table.num_rows, SUBSCRIPTION)
-    rows["msisdn"] = table["msisdn"].to_numpy()
-    rows["account_id"] = table["account_id"].to_numpy()
-    for name, open_end in (("from", EARLIEST_US), ("to", LATEST_US)):
-        rows[f"{name}_us"] = pc.fill_null(table[name].cast("int64"), open_end).to_numpy()
-    for name, codes, default in (("product", products, products.get(only_product or "", -1)), ("city", cities, -1)):
-        if name not in table.column_names:
-            rows[name] = default
-            continue
-        column = pc.dictionary_encode(table[name].cast("string")).combine_chunks()
-        column = column.chunk(0) if hasattr(column, "chunk") else column
-        values = np.array([*(codes.get(value, -1) for value in column.dictionary.to_pylist()), default], np.int32)
-        rows[name] = values[pc.fill_null(column.indices, len(values) - 1).to_numpy()]
-    return rows[np.lexsort((rows["from_us"], rows["msisdn"]))]

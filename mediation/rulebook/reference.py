@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,6 +26,8 @@ from mediation.rulebook.model import Book
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+
+    from mediation.rulebook.owners import Owners
 
 SUBSCRIPTIONS = ("msisdn", "imsi", "account_id", "product", "city", "from", "to")
 NUMBER_RANGES = ("prefix", "city", "from", "to")
@@ -49,11 +52,7 @@ class Reference:
 
     Attributes
     ----------
-    subscriptions : pyarrow.Table
-        msisdn, account_id, product, city, from, to, by (msisdn, from); an instant that is null is open.
     number_ranges : list of NumberRange
-    cities : list of str
-        That any of them names, sorted.
     hash : str
         blake3 of the content, hex.
     given : bool
@@ -64,14 +63,39 @@ class Reference:
         self.subscriptions = subscriptions
         self.number_ranges = sorted(number_ranges)
         self.given = given
-        named = subscriptions.column("city").unique().drop_null().to_pylist()
-        self.cities = sorted({*named, *(row.city for row in self.number_ranges)})
         self.hash = _content_hash(subscriptions, self.number_ranges)
+
+    @classmethod
+    def of_compiled(cls, owners: Owners, number_ranges: Iterable[NumberRange], content_hash: str) -> Reference:
+        """What was compiled before; the table is made anew where somebody asks for it."""
+        reference = cls.__new__(cls)
+        reference.owners, reference.number_ranges = owners, list(number_ranges)
+        reference.given, reference.hash = True, content_hash
+        return reference
 
     @classmethod
     def empty(cls) -> Reference:
         """No reference data."""
         return cls(_subscription_table({name: [] for name in SUBSCRIPTIONS}), given=False)
+
+    @cached_property
+    def owners(self) -> Owners:
+        """The subscriptions as the guide kernel looks them up."""
+        from mediation.rulebook.owners import compile_owners
+
+        return compile_owners(self.subscriptions)
+
+    @cached_property
+    def subscriptions(self) -> pa.Table:
+        """msisdn, account_id, product, city, from, to, by (msisdn, from); an instant that is null is open."""
+        from mediation.rulebook.owners import subscription_columns
+
+        return _subscription_table(subscription_columns(self.owners))
+
+    @property
+    def cities(self) -> list[str]:
+        """The cities that anything names, sorted."""
+        return sorted({*self.owners.cities, *(row.city for row in self.number_ranges)})
 
 
 def read_reference(folder: str | Path, book: Book | None, findings: Findings) -> Reference:
@@ -146,13 +170,17 @@ class _Columns:
         text = text.chunk(0) if isinstance(text, pa.ChunkedArray) else text
         return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.utf8()), text)
 
-    def digits(self, name: str, pattern: str, what: str) -> pa.Array:
-        """A required column of integers; rows that do not follow the pattern are reported and become 0."""
+    def digits(self, name: str, least: int, most: int, what: str, *, zero_first: bool = True) -> pa.Array:
+        """A required column of integers of so many digits; rows that have something else are reported and become 0."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
         text = self.text(name)
-        good = pc.fill_null(pc.match_substring_regex(text, pattern), False)
+        length = pc.binary_length(text)
+        good = pc.and_(pc.ascii_is_decimal(text), pc.and_(pc.less_equal(least, length), pc.less_equal(length, most)))
+        if not zero_first:
+            good = pc.and_not(good, pc.starts_with(text, "0"))
+        good = pc.fill_null(good, False)
         self.report(_false_rows(good), f"{name}: {what}")
         return pc.if_else(good, text, "0").cast(pa.int64())
 
@@ -262,7 +290,7 @@ def _open_csv(path: Path, findings: Findings) -> _Columns | None:
         kinds = {name.strip('"'): pa.utf8() for name in header}
         table = csv.read_csv(
             path,
-            csv.ReadOptions(use_threads=False, block_size=1 << 24),
+            csv.ReadOptions(use_threads=False, block_size=1 << 22),
             csv.ParseOptions(invalid_row_handler=on_invalid, ignore_empty_lines=False),
             csv.ConvertOptions(column_types=kinds, strings_can_be_null=False),
         )
@@ -311,11 +339,11 @@ def _read_subscriptions(root: Path, zone: str, book: Book | None, findings: Find
         if wanted and not any(root.glob("subscriptions.*")):
             findings.fault("reference/subscriptions.csv", "$", "missing; the book's accounts come from subscriptions")
         return _subscription_table({name: [] for name in SUBSCRIPTIONS})
-    msisdn = found.digits("msisdn", "^[1-9][0-9]{4,14}$", "not 5 to 15 digits of E.164 without +").to_numpy()
-    account = found.digits("account_id", "^[0-9]{1,18}$", "not an integer of at most 18 digits").to_numpy()
+    msisdn = found.digits("msisdn", 5, 15, "not 5 to 15 digits of E.164 without +", zero_first=False).to_numpy()
+    account = found.digits("account_id", 1, 18, "not an integer of at most 18 digits").to_numpy()
     from_us, to_us = found.instants("from", zone, OPEN_FROM_US), found.instants("to", zone, OPEN_TO_US)
     found.report(np.flatnonzero(from_us >= to_us), "from is not before to")
-    order = np.lexsort((from_us, msisdn))
+    order = _by_number_and_time(msisdn, from_us)
     sorted_msisdn = msisdn[order]
     _report_overlaps(found, order, sorted_msisdn, from_us[order], to_us[order])
     instant, taken = pa.timestamp("us", tz="UTC"), pa.array(order)
@@ -329,6 +357,18 @@ def _read_subscriptions(root: Path, zone: str, book: Book | None, findings: Find
             "to": pa.array(to_us[order], instant, mask=to_us[order] == OPEN_TO_US),
         }
     )
+
+
+def _by_number_and_time(msisdn: np.ndarray, from_us: np.ndarray) -> np.ndarray:
+    """The order of rows; a third of the time of a sort by both, as few numbers have several rows."""
+    import numpy as np
+
+    order = np.argsort(msisdn, kind="stable")
+    same = np.diff(msisdn[order], prepend=-1, append=-1) == 0
+    tied = np.flatnonzero(same[1:] | same[:-1])
+    rows = order[tied]
+    order[tied] = rows[np.lexsort((from_us[rows], msisdn[rows]))]
+    return order
 
 
 def _report_overlaps(found: _Columns, order: np.ndarray, msisdn: np.ndarray, from_us, to_us) -> None:
@@ -359,7 +399,7 @@ def _read_ranges(root: Path, zone: str, book: Book | None, findings: Findings) -
         if wanted and not any(root.glob("number_ranges.*")):
             findings.fault("reference/number_ranges.csv", "$", "missing; the book's cities come from number ranges")
         return []
-    found.digits("prefix", "^[0-9]{1,15}$", "not a prefix of 1 to 15 digits")
+    found.digits("prefix", 1, 15, "not a prefix of 1 to 15 digits")
     prefixes, cities = found.text("prefix").to_pylist(), found.text("city").to_pylist()
     found.report([row for row, city in enumerate(cities) if city is None], "city: missing")
     from_us, to_us = found.instants("from", zone, OPEN_FROM_US), found.instants("to", zone, OPEN_TO_US)

@@ -36,6 +36,7 @@ from mediation.workspace.rows import (
     Removal,
     Repeat,
     Run,
+    Seen,
     Settled,
     SourceRow,
     collected,
@@ -161,9 +162,11 @@ class Catalogue:
 
     # ----------------------------------------------------------------------------------------- reading
 
-    def setting(self, name: str) -> bytes:
-        """A setting that was made with the workspace."""
+    def setting(self, name: str, missing: bytes | None = None) -> bytes:
+        """A setting that was made with the workspace; one that older workspaces do not have is `missing` there."""
         rows = self._rows("SELECT value, hash FROM setting WHERE name = ?", name)
+        if not rows and missing is not None:
+            return missing
         if not rows or rows[0][1] != _hash_of(name, rows[0][0]):
             raise InvariantError(f"the catalogue is damaged: its setting {name} is not what was written")
         return rows[0][0]
@@ -274,6 +277,10 @@ class Catalogue:
         """What a run has collected of each feed."""
         return [Collected(*row) for row in self._rows("SELECT * FROM collected WHERE run = ? ORDER BY feed", run)]
 
+    def seen_by(self, run: int) -> list[Seen]:
+        """Which of the nodes' numbers a run has seen."""
+        return [Seen(*row) for row in self._rows("SELECT * FROM seen WHERE run = ? ORDER BY feed, node, first", run)]
+
     def ask(self, sql: str, *values: Any) -> list[tuple]:
         """Rows of whatever `rows.STEPS` declares."""
         return self._rows(sql, *values)
@@ -357,6 +364,7 @@ class Catalogue:
                 self._insert("collected", collected(noted.sources))
                 self._insert("move", noted.moves)
                 self._note_repeats(noted.repeats)
+                self._insert("seen", noted.seen)
                 suspended = run.totals.get("exceptions", {}).get("suspended", {}).items()
                 oldest = run.totals.get("oldest_suspended", {})
                 self._insert("suspended", [(run.ordinal, code, items, oldest.get(code)) for code, items in suspended])

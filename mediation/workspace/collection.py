@@ -16,6 +16,7 @@ import datetime as dt
 import json
 from collections import Counter
 
+from mediation.workspace import sequences
 from mediation.workspace.protocol import Place
 from mediation.workspace.rows import Collected
 
@@ -70,6 +71,7 @@ def collection(place: Place) -> dict[str, list[dict]]:
         told = dict(zip(Collected._fields[2:], sums, strict=True))
         feeds.append({"feed": feed, "newest": newest, **told, **{name: found[feed] for name, found in counts.items()}})
     return {
+        **sequences.told(place),
         "feeds": feeds,
         "missing": missing_files(place),
         "repeats": repeats,

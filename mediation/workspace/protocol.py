@@ -23,7 +23,7 @@ from mediation.pipeline.disk import Disk
 from mediation.workspace.catalogue import Catalogue
 from mediation.workspace.rows import Noted, Run
 
-STAGING, RUNS, REFERENCES = "staging", "runs", "references"
+STAGING, RUNS = "staging", "runs"
 
 
 class Place(NamedTuple):

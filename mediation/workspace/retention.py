@@ -26,7 +26,8 @@ from mediation.pipeline.recycle import without_rows
 from mediation.pipeline.run import TABLES
 from mediation.workspace import history
 from mediation.workspace.intake import KEPT
-from mediation.workspace.protocol import REFERENCES, RUNS, Place
+from mediation.workspace.pinned import REFERENCES, in_force
+from mediation.workspace.protocol import RUNS, Place
 from mediation.workspace.rows import EDITED, Dropped, Horizon, Noted, Removal, Run
 from mediation.workspace.staged import staged
 
@@ -209,6 +210,6 @@ def _references(place: Place, given_up: list[int]) -> list[Removal]:
     oldest = min(_there(place)[SOURCES].difference(given_up), default=None)
     runs = place.catalogue.runs()
     needed = {run.reference_hash for run in runs if oldest is not None and run.ordinal >= oldest}
-    needed.add(place.catalogue.setting("reference").decode())
+    needed.add(in_force(place.catalogue)[1])
     unneeded = sorted({run.reference_hash for run in runs if run.reference_hash} - needed)
     return [Removal(f"{REFERENCES}/{name}") for name in unneeded if place.disk.exists(place.root / REFERENCES / name)]

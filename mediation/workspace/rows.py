@@ -84,8 +84,15 @@ CREATE TABLE repeat (
     content_hash TEXT PRIMARY KEY, name TEXT NOT NULL, times INTEGER NOT NULL, hash TEXT NOT NULL
 ) STRICT;
 """
+SEQUENCES = """
+CREATE TABLE seen (
+    feed TEXT NOT NULL, node TEXT NOT NULL, first INTEGER NOT NULL, run INTEGER NOT NULL REFERENCES run,
+    last INTEGER NOT NULL, records INTEGER NOT NULL, PRIMARY KEY (feed, node, first, run)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX seen_by ON seen (run);
+"""
 EDITED = "edited.parquet"  # of a run that has rated edited rows: which, and how they then were
-STEPS = TABLES, RETENTION, SUSPENSE, COLLECTION
+STEPS = TABLES, RETENTION, SUSPENSE, COLLECTION, SEQUENCES
 VERSION = len(STEPS)
 
 
@@ -145,6 +152,17 @@ class Collected(NamedTuple):
     conflicts: int
     suspended: int
     rated: int
+
+
+class Seen(NamedTuple):
+    """A stretch of a node's numbers that a run has seen, as `pipeline.sequences.Stretch`."""
+
+    feed: str
+    node: str
+    first: int
+    run: int
+    last: int
+    records: int
 
 
 class Repeat(NamedTuple):
@@ -239,6 +257,7 @@ class Noted(NamedTuple):
     artifacts: Sequence[Artifact] = ()
     moves: Sequence[Move] = ()
     repeats: Sequence[Repeat] = ()
+    seen: Sequence[Seen] = ()
     settled: Sequence[Settled] = ()
     corrected: Sequence[Corrected] = ()
     merged: Sequence[Merged] = ()

@@ -19,7 +19,7 @@ from mediation.decode.bytestream import ByteStream
 from mediation.errors import DamagedState, NoInputError, SourceRefused
 from mediation.pipeline.audit import INTO, OUT_OF
 from mediation.rulebook.model import SourceLimits
-from mediation.workspace import history, protocol, retention, staged, suspense
+from mediation.workspace import history, protocol, retention, sequences, staged, suspense
 from mediation.workspace.edited import FIXED
 from mediation.workspace.intake import PIECE_BYTES, kept_copy
 from mediation.workspace.protocol import Place
@@ -84,6 +84,7 @@ def _noted_faults(place: Place, run: Run) -> list[str]:
             sorted(arguments.get("corrected", [])),
         ),
         "collected": (catalogue.collected_by(run.ordinal), collected(catalogue.sources(run.ordinal))),
+        "seen": (catalogue.seen_by(run.ordinal), sequences.read(place, run)),
         "merged": (
             [each.run for each in catalogue.merged_by(run.ordinal)],
             sorted(arguments.get("merged", [])),

@@ -19,21 +19,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mediation.errors import InvariantError, NoInputError, OutputError, RulebookError, TemporaryError
+from mediation.errors import InvariantError, NoInputError, OutputError, TemporaryError
 from mediation.pipeline.disk import Disk
 from mediation.rulebook import Rulebook, load_rulebook
-from mediation.workspace import edited, history, ingest, protocol, replay, retention, suspense
+from mediation.workspace import edited, history, ingest, pinned, protocol, replay, retention, suspense
 from mediation.workspace import status as told
 from mediation.workspace import verify as checked
 from mediation.workspace.catalogue import NAME, Catalogue
-from mediation.workspace.protocol import REFERENCES, RUNS, STAGING, Place
+from mediation.workspace.pinned import REFERENCES, RULEBOOKS
+from mediation.workspace.protocol import RUNS, STAGING, Place
 from mediation.workspace.rows import VERSION, Run
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-RULEBOOKS, LOCK = "rulebooks", "lock"
-NO_REFERENCE = b""
+LOCK = "lock"
 OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 ASK_AGAIN_S = 0.05
 
@@ -114,10 +114,10 @@ class Workspace:
             disk.make_folder(root / name)
         with disk.create(root / LOCK):
             pass
-        pinned = _pinned(disk, root, book, rulebook, reference)
+        settings = pinned.pin(disk, root, book, rulebook, reference)
         half_made = root / f".{NAME}"
         connection = Catalogue.connect(half_made, new=True)
-        Catalogue.create(connection, {"secret": secrets.token_bytes(16), **pinned}).close()
+        Catalogue.create(connection, {"secret": secrets.token_bytes(16), **settings}).close()
         disk.rename(half_made, root / NAME)  # closed, it has no other files
         for folder in (root / RULEBOOKS, root / REFERENCES, root, root.parent):
             disk.sync_folder(folder)
@@ -135,19 +135,10 @@ class Workspace:
         NoInputError
             An earlier run's reference data were given up since.
         """
-        is_past = rulebook_hash is not None and reference_hash is not None
-        if not is_past:
-            settings = (self.place.catalogue.setting(name).decode() for name in ("rulebook", "reference"))
-            rulebook_hash, reference_hash = settings
+        if rulebook_hash is None or reference_hash is None:
+            rulebook_hash, reference_hash = pinned.in_force(self.place.catalogue)
         if (rulebook_hash, reference_hash) not in self._books:
-            reference = self.root / REFERENCES / reference_hash
-            pinned = reference_hash and self.place.disk.exists(reference)
-            book = load_rulebook(self.root / RULEBOOKS / rulebook_hash, reference if pinned else None)
-            differs = reference_hash and book.reference_hash != reference_hash  # with none, it is that of no data
-            if differs and is_past and not pinned:
-                raise NoInputError(f"{self.root}: the reference data of that run are no longer kept")
-            if book.hash != rulebook_hash or differs:
-                raise InvariantError(f"{self.root}: the rule book or its reference data are not what was copied")
+            book = pinned.load(self.place, rulebook_hash, reference_hash)
             self._books = {(rulebook_hash, reference_hash): book}  # the last one only: they are large
         return self._books[rulebook_hash, reference_hash]
 
@@ -155,7 +146,14 @@ class Workspace:
         """Make the next runs by another rule book or other reference data."""
         book = load_rulebook(rulebook, reference)
         with self.locked(0):
-            self.place.catalogue.set(_pinned(self.place.disk, self.root, book, rulebook, reference))
+            self.place.catalogue.set(pinned.pin(self.place.disk, self.root, book, rulebook, reference))
+            pinned.forget_compiled(self.place)
+
+    def _book_in_force(self) -> Rulebook:
+        """The next run's, for who writes."""
+        book = self.rulebook()
+        pinned.keep_compiled(self.place, book)
+        return book
 
     # -------------------------------------------------------------------------------------------- runs
 
@@ -216,7 +214,7 @@ class Workspace:
             Another run is writing, or I/O failed: nothing was committed.
         """
         with self.locked(wait_s):
-            return ingest.ingest(self.place, self.rulebook(), paths, threads=threads, on_progress=on_progress)
+            return ingest.ingest(self.place, self._book_in_force(), paths, threads=threads, on_progress=on_progress)
 
     def ingest_inbox(self, inbox: str | os.PathLike, **options: Any) -> ingest.Report | None:
         """Process the files in a folder, and move them to ``done/`` or ``quarantine/`` in it.
@@ -246,7 +244,7 @@ class Workspace:
             paths = [each for each in there if each.is_file() and not each.is_symlink()]
             if not paths:
                 return None
-            return ingest.ingest(self.place, self.rulebook(), paths, inbox=folder, **options)
+            return ingest.ingest(self.place, self._book_in_force(), paths, inbox=folder, **options)
 
     def suspense(self, codes: Collection[str] = (), runs: Collection[int] = ()) -> list[dict]:
         """What waits to be rated again: run, code and items; of these codes and runs only, where any are named."""
@@ -339,43 +337,9 @@ class Workspace:
     def verify(self) -> list[str]:
         """Recompute every hash, total and equation from the files; every fault, none where all is well."""
         faults = checked.verify(self.place)
-        try:
-            self.rulebook()
-        except (InvariantError, RulebookError) as error:
-            faults.append(str(error))
-        return faults
+        return faults + pinned.faults(self.place)
 
 
 def _refuse_network(disk: Disk, folder: Path) -> None:
     if (kind := disk.network(folder)) is not None:
         raise InvariantError(f"{folder}: on {kind}, whose locks and syncs cannot be relied upon: use a local disk")
-
-
-def _pinned(disk: Disk, root: Path, book: Rulebook, rulebook: Any, reference: Any) -> dict[str, bytes]:
-    """Copies of the declarations, by content; the settings that name them."""
-    _copy_once(disk, Path(rulebook), root / RULEBOOKS / book.hash)
-    if reference is None:
-        return {"rulebook": book.hash.encode(), "reference": NO_REFERENCE}
-    _copy_once(disk, Path(reference), root / REFERENCES / book.reference_hash)
-    return {"rulebook": book.hash.encode(), "reference": book.reference_hash.encode()}
-
-
-def _copy_once(disk: Disk, source: Path, target: Path) -> None:
-    if disk.exists(target):
-        disk.sync_folder(target.parent)  # whoever has made it may have died before that
-        return
-    half_made = target.with_name(f".{secrets.token_hex(8)}")
-    disk.make_folder(half_made)
-    folders = [half_made]
-    for path in sorted(source.rglob("*")):
-        copy = half_made / path.relative_to(source)
-        if path.is_dir():
-            disk.make_folder(copy)
-            folders.append(copy)
-        else:
-            with disk.create(copy) as file:
-                file.write(path.read_bytes())
-    for folder in reversed(folders):
-        disk.sync_folder(folder)
-    disk.rename(half_made, target)
-    disk.sync_folder(target.parent)

@@ -1,0 +1,108 @@
+"""Who owns a number, and when: the subscriptions as the flat arrays in which the guide kernel looks them up.
+
+Conventions
+-----------
+- Rows stand in buckets by a hash of their number, which `rate/guide.hpp` forms too; a bucket's rows are all looked at.
+- Product and city are places among words of their own, so that the arrays depend on nothing but the subscriptions: any
+  rule book reads them through tables of its own codes.
+- An open instant is the earliest or the latest there is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from mediation.rulebook.instants import OPEN_FROM_US, OPEN_TO_US
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pyarrow as pa
+
+SUBSCRIPTION = np.dtype(
+    [("msisdn", "i8"), ("from_us", "i8"), ("to_us", "i8"), ("account_id", "i8"), ("product", "i4"), ("city", "i4")]
+)
+NONE = -1  # no product, no city
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+_LEAST_BITS = 4
+_PLACE_BITS = np.uint64(31)  # more subscriptions there cannot be
+
+
+class Owners(NamedTuple):
+    """The subscriptions of reference data, compiled.
+
+    `buckets` has the first row of each bucket, and the number of rows at its end.
+    """
+
+    rows: np.ndarray
+    buckets: np.ndarray
+    products: list[str]
+    cities: list[str]
+
+    def codes(self, column: str, codes: Mapping[str, int], default: int = NONE) -> np.ndarray:
+        """The code of each word of ``products`` or ``cities``, NONE where there is no such code; `default` before."""
+        return np.array([default, *(codes.get(word, NONE) for word in getattr(self, column))], np.int32)
+
+
+NOBODY = Owners(np.zeros(0, SUBSCRIPTION), np.zeros((1 << _LEAST_BITS) + 1, np.int32), [], [])
+
+
+def compile_owners(table: pa.Table) -> Owners:
+    """The subscriptions of a table.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        As of `Reference.subscriptions`.
+    """
+    import pyarrow.compute as pc
+
+    msisdn = table["msisdn"].to_numpy()
+    order, buckets = _bucketed(msisdn)
+    rows = np.zeros(len(order), SUBSCRIPTION)
+    rows["msisdn"], rows["account_id"] = msisdn[order], table["account_id"].to_numpy()[order]
+    for name, open_end in (("from", OPEN_FROM_US), ("to", OPEN_TO_US)):
+        rows[f"{name}_us"] = pc.fill_null(table[name].cast("int64"), open_end).to_numpy()[order]
+    words = {}
+    for name in ("product", "city"):
+        rows[name], words[name] = _places(table[name], order)
+    return Owners(rows, buckets, words["product"], words["city"])
+
+
+def subscription_columns(owners: Owners) -> dict[str, pa.Array]:
+    """The columns of the table that `compile_owners` was given, by (msisdn, from)."""
+    import pyarrow as pa
+
+    rows = owners.rows[np.lexsort((owners.rows["from_us"], owners.rows["msisdn"]))]
+    columns = {name: pa.array(np.ascontiguousarray(rows[name])) for name in ("msisdn", "account_id")}
+    for name, words in (("product", owners.products), ("city", owners.cities)):
+        places = np.ascontiguousarray(rows[name])
+        columns[name] = pa.array(words, pa.utf8()).take(pa.array(places, mask=places == NONE))
+    for name, open_end in (("from", OPEN_FROM_US), ("to", OPEN_TO_US)):
+        instants = np.ascontiguousarray(rows[f"{name}_us"])
+        columns[name] = pa.array(instants, pa.timestamp("us", tz="UTC"), mask=instants == open_end)
+    return columns
+
+
+def _bucketed(msisdn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The order of rows in which a bucket's stand together, as they came; and where each bucket begins."""
+    bits = max(_LEAST_BITS, len(msisdn).bit_length())
+    home = (msisdn.astype(np.uint64) * _SPREAD) >> np.uint64(64 - bits)
+    placed = np.sort(home << _PLACE_BITS | np.arange(len(msisdn), dtype=np.uint64))  # quicker than a stable argsort
+    order = (placed & ((np.uint64(1) << _PLACE_BITS) - np.uint64(1))).astype(np.int64)
+    buckets = np.zeros((1 << bits) + 1, np.int32)
+    np.cumsum(np.bincount(home.astype(np.int64), minlength=1 << bits), out=buckets[1:])
+    return order, buckets
+
+
+def _places(column: pa.ChunkedArray, order: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """The place of each row's word among the words, which are sorted."""
+    import pyarrow.compute as pc
+
+    encoded = column.dictionary_encode().combine_chunks()
+    found = encoded.dictionary.to_pylist()
+    words = sorted(found)
+    places = np.array([*map({word: place for place, word in enumerate(words)}.get, found), NONE], np.int32)
+    return places[pc.fill_null(encoded.indices, len(found)).to_numpy()[order]], words
