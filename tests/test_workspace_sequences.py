@@ -22,8 +22,9 @@ from mediation.errors import RulebookError
 from mediation.native._column import Batch
 from mediation.pipeline import sequences as seen
 from mediation.sample.generate import generate
-from mediation.workspace import sequences
+from mediation.workspace import notes, sequences
 from mediation.workspace.catalogue import Catalogue
+from mediation.workspace.rows import Seen
 from tests.simulated_disk import opened
 
 RULES = Path(mediation.sample.__file__).parent / "rulebook"
@@ -67,9 +68,10 @@ def test_gaps_and_repeats_are_those_of_all_runs_together(runs: Runs):
     connection = opened(_catalogue())
     connection.execute("PRAGMA foreign_keys = OFF")
     for run, records in enumerate(runs, 1):
-        rows = [(s.feed, s.node, s.first, run, s.last, s.records) for s in stretches(records, 2)]
-        connection.executemany("INSERT INTO seen VALUES (?, ?, ?, ?, ?, ?)", rows)
-    told = sequences.told(SimpleNamespace(catalogue=Catalogue(connection)))
+        see(connection, [Seen(s.feed, s.node, s.first, run, s.last, s.records) for s in stretches(records, 2)])
+    place = SimpleNamespace(catalogue=Catalogue(connection))
+    assert sequences.faults(place) == []
+    told = sequences.told(place)
     everything = [record for records in runs for record in records]
     for node in sorted({node for node, _ in everything}):
         numbers = [n for name, n in everything if name == node]
@@ -80,6 +82,11 @@ def test_gaps_and_repeats_are_those_of_all_runs_together(runs: Runs):
         assert (row["records"], row["missing"]) == (len(numbers), len(missing))
         assert row["repeats"] == len(numbers) - len(set(numbers))
     assert len(told["nodes"]) == len({node for node, _ in everything})
+
+
+def see(connection, seen_by_a_run: list[Seen]) -> None:
+    connection.executemany("INSERT INTO seen VALUES (?, ?, ?, ?, ?, ?)", seen_by_a_run)
+    notes.add_stretches(connection, seen_by_a_run)
 
 
 def _catalogue() -> bytes:
@@ -94,7 +101,7 @@ def test_a_counter_that_starts_anew_leaves_no_gap():
     connection = opened(_catalogue())
     connection.execute("PRAGMA foreign_keys = OFF")
     rows = [("f", "a", 1, 1, 9, 9), ("f", "a", 4_294_967_000, 1, 4_294_967_295, 296), ("f", "a", 12, 2, 20, 9)]
-    connection.executemany("INSERT INTO seen VALUES (?, ?, ?, ?, ?, ?)", rows)
+    see(connection, [Seen(*row) for row in rows])
     told = sequences.told(SimpleNamespace(catalogue=Catalogue(connection)))
     assert told["nodes"] == [{"feed": "f", "node": "a", "records": 314, "missing": 2, "repeats": 0}]
     assert told["missing_records"] == [{"feed": "f", "node": "a", "first": 10, "last": 11}]
@@ -145,7 +152,10 @@ def test_a_workspace_follows_what_a_feed_declares(market, tmp_path):
         catalogue = workspace.place.catalogue
         catalogue._connection.execute("UPDATE seen SET records = records + 1 WHERE run = 2 AND first = 0")
         catalogue._connection.execute("UPDATE seen SET last = last + 1 WHERE run = 2")
-        assert workspace.verify() == ["run 2: what is noted as seen is not what it has seen"]
+        assert workspace.verify() == [
+            "run 2: what is noted as seen is not what it has seen",
+            "the nodes' numbers are not put together as the runs have seen them",
+        ]
 
 
 def test_nothing_is_kept_where_nothing_is_declared(market, tmp_path):
