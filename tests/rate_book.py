@@ -6,11 +6,13 @@ import datetime as dt
 from decimal import Decimal
 from types import SimpleNamespace
 
+import numpy as np
 import pyarrow as pa
 
 from mediation import schema
 from mediation.rate.rate import compile_rates, rate
 from mediation.rulebook.columns import dictionaries
+from mediation.rulebook.instants import OPEN_FROM_US, OPEN_TO_US
 from mediation.rulebook.model import (
     Band,
     Book,
@@ -29,7 +31,11 @@ from mediation.rulebook.model import (
     ZonePrefix,
     ZoneRule,
 )
+from mediation.rulebook.owners import NONE, SUBSCRIPTION, Subscriptions
 from mediation.rulebook.rates import Rates
+from mediation.rulebook.reference import NumberRange, Reference
+
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 USAGE = (
     "feed",
@@ -100,6 +106,25 @@ def make_book(declared, reference=None, cities=()):
         usage_columns={name: schema.USAGE[name] for name in USAGE},
         rates=Rates(declared, values, reference),
     )
+
+
+def reference_data(subscriptions, ranges=()):
+    """Reference data of rows with msisdn, account_id, product, city, from and to, in any order."""
+    words = {name: sorted({row[name] for row in subscriptions} - {None}) for name in ("product", "city")}
+    owned = [
+        (
+            *(row["msisdn"], microseconds(row["from"], OPEN_FROM_US), microseconds(row["to"], OPEN_TO_US)),
+            row["account_id"],
+            *(NONE if row[name] is None else words[name].index(row[name]) for name in ("product", "city")),
+        )
+        for row in subscriptions
+    ]
+    rows = np.array(sorted(owned), SUBSCRIPTION)
+    return Reference.of(Subscriptions(rows, words["product"], words["city"]), [NumberRange(*each) for each in ranges])
+
+
+def microseconds(instant, missing):
+    return missing if instant is None else (instant - EPOCH) // dt.timedelta(microseconds=1)
 
 
 def usage_table(rows):

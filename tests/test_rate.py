@@ -26,6 +26,7 @@ from rate_book import (
     make_book,
     price,
     rate_rows,
+    reference_data,
     usage_table,
 )
 
@@ -38,7 +39,6 @@ from mediation.rulebook.clocks import DAY_COUNT, FIRST_DAY, cycle_starts
 from mediation.rulebook.conform import conform
 from mediation.rulebook.numbers import compile_numbers, normalise
 from mediation.rulebook.prefixes import MAX_DIGITS, PrefixRow, flatten
-from mediation.rulebook.reference import Reference
 
 FREE = [*free_prices("retail"), *free_prices("wholesale")]
 FREE_BUT_DATA = [row for row in FREE if (row.side, row.record_type) != ("retail", "data")]
@@ -288,17 +288,12 @@ def test_f29_a_recycled_number():
     def instant(text):
         return dt.datetime.fromisoformat(text + "T00:00:00+08:00")
 
-    subscriptions = pa.table(
-        {
-            "msisdn": pa.array([5, 5, 6], pa.int64()),
-            "account_id": pa.array([200, 100, 300], pa.int64()),
-            "product": ["p", "p", "lost"],
-            "city": ["sh", "gz", None],
-            "from": pa.array([instant("2014-12-01"), None, None], schema.INSTANT),
-            "to": pa.array([None, instant("2014-09-01"), None], schema.INSTANT),
-        }
-    )
-    reference = Reference(subscriptions)
+    subscriptions = [
+        {"msisdn": 5, "account_id": 200, "product": "p", "city": "sh", "from": instant("2014-12-01"), "to": None},
+        {"msisdn": 5, "account_id": 100, "product": "p", "city": "gz", "from": None, "to": instant("2014-09-01")},
+        {"msisdn": 6, "account_id": 300, "product": "lost", "city": None, "from": None, "to": None},
+    ]
+    reference = reference_data(subscriptions)
     declared = declare(FREE, account="subscription", city="subscription")
     book = make_book(declared, reference, ["gz", "sh"])
     moments = ("2014-08-31 23:59:59", "2014-09-01 00:00:00", "2014-10-15 12:00:00", "2014-12-01 00:00:00")

@@ -3,7 +3,6 @@
 import datetime as dt
 from fractions import Fraction
 
-import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive.rate import Suspended, rate_one
@@ -21,13 +20,13 @@ from rate_book import (
     make_book,
     price,
     rate_rows,
+    reference_data,
 )
 
 from mediation.rate.rate import compile_rates
 from mediation.rulebook.compiled import compiled_form, reference_of
 from mediation.rulebook.instants import OPEN_FROM_US, OPEN_TO_US
 from mediation.rulebook.model import CalendarDay
-from mediation.rulebook.reference import NumberRange, Reference
 
 SETTINGS = settings(max_examples=150)
 ZONES = ("Asia/Shanghai", "Europe/Berlin", "America/Sao_Paulo", "Asia/Kathmandu", "UTC")
@@ -236,11 +235,8 @@ def test_the_owner_at_the_events_time(owned, calls, by_range, from_file):
         span = {"from": begin if number != 1 or begin != start else None, "to": last[number] - dt.timedelta(days=1)}
         account = len(subscriptions)
         subscriptions.append({"msisdn": number, "account_id": account, "product": product, "city": city, **span})
-    kinds = {"msisdn": pa.int64(), "account_id": pa.int64(), "product": pa.utf8(), "city": pa.utf8()}
-    kinds |= {"from": pa.timestamp("us", "UTC"), "to": pa.timestamp("us", "UTC")}
-    table = pa.table({name: pa.array([each[name] for each in subscriptions], kind) for name, kind in kinds.items()})
     ranges = [("1", "gz"), ("3", "sh")] if by_range else []
-    reference = Reference(table, [NumberRange(prefix, name, OPEN_FROM_US, OPEN_TO_US) for prefix, name in ranges])
+    reference = reference_data(subscriptions, [(*each, OPEN_FROM_US, OPEN_TO_US) for each in ranges])
     if from_file:
         reference = reference_of(b"".join(compiled_form(reference)))
     city = "number_range" if by_range else "subscription"

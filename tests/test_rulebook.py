@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import pickle
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 from good_book import ALPHA, BOOK, GOOD, PLAIN, PRICES, changed, places, write
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mediation import schema
 from mediation.decode.layout import layout_of
 from mediation.errors import RulebookError, SourceRefused
 from mediation.rulebook import load_rulebook
+from mediation.rulebook.compiled import compiled_form, reference_of
+from mediation.rulebook.owners import SUBSCRIPTION, Subscriptions, compile_owners
+from mediation.rulebook.reference import _by_number_and_time
 
 NUMBER = "8613800000001"
 SUBSCRIPTIONS = f"""\
@@ -170,7 +176,44 @@ def test_parquet_gives_the_same(tmp_path):
         load_rulebook(tmp_path / "book", folder)
 
 
+def test_equal_data_compile_to_equal_bytes_and_come_back(tmp_path):
+    lines = SUBSCRIPTIONS.splitlines(keepends=True)
+    ranges = "prefix,city,from,to\n86139,suzhou,,\n86138,wuhan,2026-01-01,\n"
+    (tmp_path / "b").mkdir()
+    first = load(tmp_path, number_ranges=ranges).reference
+    shuffled = load(tmp_path / "b", "".join([lines[0], *reversed(lines[1:])]), number_ranges=ranges).reference
+    content = b"".join(compiled_form(first))
+    assert b"".join(compiled_form(shuffled)) == content
+    again = reference_of(content)
+    assert (again.hash, again.number_ranges, again.cities) == (first.hash, first.number_ranges, first.cities)
+    assert again.cities == ["suzhou", "wuhan", "xian"]
+    assert again.subscriptions.equals(first.subscriptions)
+
+
+@given(st.lists(st.tuples(st.integers(1, 4), st.integers(-9, 9)), max_size=12))
+def test_subscriptions_come_by_number_and_time(rows):
+    msisdn, from_us = (np.array([row[place] for row in rows], np.int64) for place in (0, 1))
+    assert _by_number_and_time(msisdn, from_us).tolist() == np.lexsort((from_us, msisdn)).tolist()
+
+
+@given(st.lists(st.integers(1, 9_000), max_size=300, unique=True), st.integers(1, 9_000))
+def test_a_number_stands_in_the_bucket_of_its_hash(numbers, other):
+    rows = np.zeros(len(numbers), SUBSCRIPTION)
+    rows["msisdn"] = numbers
+    owners = compile_owners(Subscriptions(rows, [], []))
+    assert sorted(owners.rows["msisdn"].tolist()) == sorted(numbers)
+    for number in {other, *numbers}:
+        bucket = (number * 0x9E3779B97F4A7C15 % 2**64) * (len(owners.buckets) - 1) >> 64
+        found = owners.rows["msisdn"][owners.buckets[bucket] : owners.buckets[bucket + 1]]
+        assert found.tolist().count(number) == numbers.count(number)
+
+
 BAD_ROWS = [
+    ("8613800000002", "8613", "3"),
+    ("8613800000002", "8613800000002000", "3"),
+    ("8613800000002", "86138000000\uff10", "3"),
+    (",8,", ",1234567890123456789,", "3"),
+    (",8,", ",-8,", "3"),
     (f"{NUMBER},1,7,plain,wuhan,2026-01-01,2026-02-01", f"{NUMBER},1,7,plain,wuhan,2026-01-01,2026-02-02", "4"),
     ("8613800000002", "08613800000002", "3"),
     ("8613800000002", "", "3"),

@@ -5,7 +5,7 @@
 Conventions
 -----------
 - The file is a function of the reference data alone: equal data have equal bytes.
-- `FORM` names how the file is laid out; whoever finds another one compiles anew.
+- `FORM` names how the file is laid out, and by what hash the buckets; whoever finds another one compiles anew.
 - What is read is believed. Who keeps such a file keeps its hash too, and checks it.
 """
 
@@ -64,4 +64,4 @@ def reference_of(content: Any) -> Reference:
     rows = np.frombuffer(content, SUBSCRIPTION, head.rows, begin)
     buckets = np.frombuffer(content, np.int32, head.buckets, begin + rows.nbytes)
     owners = Owners(rows, buckets, head.products, head.cities)
-    return Reference.of_compiled(owners, head.number_ranges, head.reference_hash)
+    return Reference(owners, head.number_ranges, head.reference_hash)

@@ -30,6 +30,17 @@ _LEAST_BITS = 4
 _PLACE_BITS = np.uint64(31)  # more subscriptions there cannot be
 
 
+class Subscriptions(NamedTuple):
+    """The subscriptions of reference data, as declared, by (msisdn, from); the words are sorted."""
+
+    rows: np.ndarray
+    products: list[str]
+    cities: list[str]
+
+
+NONE_DECLARED = Subscriptions(np.zeros(0, SUBSCRIPTION), [], [])
+
+
 class Owners(NamedTuple):
     """The subscriptions of reference data, compiled.
 
@@ -46,36 +57,17 @@ class Owners(NamedTuple):
         return np.array([default, *(codes.get(word, NONE) for word in getattr(self, column))], np.int32)
 
 
-NOBODY = Owners(np.zeros(0, SUBSCRIPTION), np.zeros((1 << _LEAST_BITS) + 1, np.int32), [], [])
+def compile_owners(subscriptions: Subscriptions) -> Owners:
+    """Put subscriptions into buckets."""
+    order, buckets = _bucketed(subscriptions.rows["msisdn"])
+    return Owners(subscriptions.rows.take(order), buckets, subscriptions.products, subscriptions.cities)
 
 
-def compile_owners(table: pa.Table) -> Owners:
-    """The subscriptions of a table.
-
-    Parameters
-    ----------
-    table : pyarrow.Table
-        As of `Reference.subscriptions`.
-    """
-    import pyarrow.compute as pc
-
-    msisdn = table["msisdn"].to_numpy()
-    order, buckets = _bucketed(msisdn)
-    rows = np.zeros(len(order), SUBSCRIPTION)
-    rows["msisdn"], rows["account_id"] = msisdn[order], table["account_id"].to_numpy()[order]
-    for name, open_end in (("from", OPEN_FROM_US), ("to", OPEN_TO_US)):
-        rows[f"{name}_us"] = pc.fill_null(table[name].cast("int64"), open_end).to_numpy()[order]
-    words = {}
-    for name in ("product", "city"):
-        rows[name], words[name] = _places(table[name], order)
-    return Owners(rows, buckets, words["product"], words["city"])
-
-
-def subscription_columns(owners: Owners) -> dict[str, pa.Array]:
-    """The columns of the table that `compile_owners` was given, by (msisdn, from)."""
+def subscription_table(owners: Owners) -> pa.Table:
+    """msisdn, account_id, product, city, from, to, by (msisdn, from); an instant that is open is null."""
     import pyarrow as pa
 
-    rows = owners.rows[np.lexsort((owners.rows["from_us"], owners.rows["msisdn"]))]
+    rows = owners.rows.take(np.lexsort((owners.rows["from_us"], owners.rows["msisdn"])))
     columns = {name: pa.array(np.ascontiguousarray(rows[name])) for name in ("msisdn", "account_id")}
     for name, words in (("product", owners.products), ("city", owners.cities)):
         places = np.ascontiguousarray(rows[name])
@@ -83,7 +75,7 @@ def subscription_columns(owners: Owners) -> dict[str, pa.Array]:
     for name, open_end in (("from", OPEN_FROM_US), ("to", OPEN_TO_US)):
         instants = np.ascontiguousarray(rows[f"{name}_us"])
         columns[name] = pa.array(instants, pa.timestamp("us", tz="UTC"), mask=instants == open_end)
-    return columns
+    return pa.table(columns)
 
 
 def _bucketed(msisdn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -97,12 +89,4 @@ def _bucketed(msisdn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return order, buckets
 
 
-def _places(column: pa.ChunkedArray, order: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """The place of each row's word among the words, which are sorted."""
-    import pyarrow.compute as pc
-
-    encoded = column.dictionary_encode().combine_chunks()
-    found = encoded.dictionary.to_pylist()
-    words = sorted(found)
-    places = np.array([*map({word: place for place, word in enumerate(words)}.get, found), NONE], np.int32)
-    return places[pc.fill_null(encoded.indices, len(found)).to_numpy()[order]], words
+NOBODY = compile_owners(NONE_DECLARED)

@@ -15,19 +15,27 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from mediation.rulebook.faults import Findings
 from mediation.rulebook.instants import OPEN_FROM_US, OPEN_TO_US, instant_us
 from mediation.rulebook.model import Book
+from mediation.rulebook.owners import (
+    NONE,
+    NONE_DECLARED,
+    SUBSCRIPTION,
+    Owners,
+    Subscriptions,
+    compile_owners,
+    subscription_table,
+)
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow as pa
 
-    from mediation.rulebook.owners import Owners
 
 SUBSCRIPTIONS = ("msisdn", "imsi", "account_id", "product", "city", "from", "to")
 NUMBER_RANGES = ("prefix", "city", "from", "to")
@@ -52,45 +60,35 @@ class Reference:
 
     Attributes
     ----------
+    owners : Owners
+        The subscriptions as the guide kernel looks them up.
     number_ranges : list of NumberRange
+        Sorted.
     hash : str
         blake3 of the content, hex.
     given : bool
         False where there are none.
     """
 
-    def __init__(self, subscriptions: pa.Table, number_ranges: Iterable[NumberRange] = (), *, given: bool = True):
-        self.subscriptions = subscriptions
-        self.number_ranges = sorted(number_ranges)
-        self.given = given
-        self.hash = _content_hash(subscriptions, self.number_ranges)
+    def __init__(self, owners: Owners, number_ranges: list[NumberRange], content_hash: str, *, given: bool = True):
+        self.owners, self.number_ranges, self.hash, self.given = owners, number_ranges, content_hash, given
 
     @classmethod
-    def of_compiled(cls, owners: Owners, number_ranges: Iterable[NumberRange], content_hash: str) -> Reference:
-        """What was compiled before; the table is made anew where somebody asks for it."""
-        reference = cls.__new__(cls)
-        reference.owners, reference.number_ranges = owners, list(number_ranges)
-        reference.given, reference.hash = True, content_hash
-        return reference
+    def of(cls, subscriptions: Subscriptions, ranges: Iterable[NumberRange] = (), *, given: bool = True) -> Reference:
+        """The reference data that these come to."""
+        number_ranges = sorted(ranges)
+        content_hash = _content_hash(subscriptions, number_ranges)
+        return cls(compile_owners(subscriptions), number_ranges, content_hash, given=given)
 
     @classmethod
     def empty(cls) -> Reference:
         """No reference data."""
-        return cls(_subscription_table({name: [] for name in SUBSCRIPTIONS}), given=False)
+        return cls.of(NONE_DECLARED, given=False)
 
-    @cached_property
-    def owners(self) -> Owners:
-        """The subscriptions as the guide kernel looks them up."""
-        from mediation.rulebook.owners import compile_owners
-
-        return compile_owners(self.subscriptions)
-
-    @cached_property
+    @property
     def subscriptions(self) -> pa.Table:
-        """msisdn, account_id, product, city, from, to, by (msisdn, from); an instant that is null is open."""
-        from mediation.rulebook.owners import subscription_columns
-
-        return _subscription_table(subscription_columns(self.owners))
+        """msisdn, account_id, product, city, from, to, by (msisdn, from); an instant that is open is null."""
+        return subscription_table(self.owners)
 
     @property
     def cities(self) -> list[str]:
@@ -126,7 +124,7 @@ def read_reference(folder: str | Path, book: Book | None, findings: Findings) ->
     ranges = _read_ranges(root, zone, book, findings)
     if len(findings.faults) > before or subscriptions is None:
         return Reference.empty()
-    return Reference(subscriptions, ranges)
+    return Reference.of(subscriptions, ranges)
 
 
 # ------------------------------------------------------------------------------------------------- tables
@@ -186,7 +184,6 @@ class _Columns:
 
     def instants(self, name: str, zone: str, missing: int) -> np.ndarray:
         """A column of dates or instants, in microseconds UTC."""
-        import numpy as np
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -206,14 +203,11 @@ class _Columns:
 
 
 def _false_rows(good: pa.Array) -> np.ndarray:
-    import numpy as np
-
     return np.flatnonzero(~np.asarray(good.to_numpy(zero_copy_only=False), bool))
 
 
 def _instants_us(text: pa.Array, zone: str, missing: int) -> tuple[np.ndarray, dict[int, str]]:
     """Instants of a column and what is wrong, by row. What the quick ways do not read goes through `instant_us`."""
-    import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -320,49 +314,43 @@ def _open_parquet(path: Path, findings: Findings) -> _Columns | None:
 # ------------------------------------------------------------------------------------------------ content
 
 
-def _subscription_table(columns: dict[str, Any]) -> pa.Table:
-    import pyarrow as pa
-
-    instant = pa.timestamp("us", tz="UTC")
-    kinds = {"msisdn": pa.int64(), "account_id": pa.int64(), "product": pa.utf8(), "city": pa.utf8()}
-    kinds |= {"from": instant, "to": instant}
-    return pa.table({name: pa.array(columns[name], kind) for name, kind in kinds.items()})
-
-
-def _read_subscriptions(root: Path, zone: str, book: Book | None, findings: Findings) -> pa.Table | None:
-    import numpy as np
-    import pyarrow as pa
-
+def _read_subscriptions(root: Path, zone: str, book: Book | None, findings: Findings) -> Subscriptions | None:
     found = _open(root, "subscriptions", SUBSCRIPTIONS, findings)
     if found is None:
         wanted = book is not None and book.account == "subscription"
         if wanted and not any(root.glob("subscriptions.*")):
             findings.fault("reference/subscriptions.csv", "$", "missing; the book's accounts come from subscriptions")
-        return _subscription_table({name: [] for name in SUBSCRIPTIONS})
+        return NONE_DECLARED
     msisdn = found.digits("msisdn", 5, 15, "not 5 to 15 digits of E.164 without +", zero_first=False).to_numpy()
     account = found.digits("account_id", 1, 18, "not an integer of at most 18 digits").to_numpy()
     from_us, to_us = found.instants("from", zone, OPEN_FROM_US), found.instants("to", zone, OPEN_TO_US)
     found.report(np.flatnonzero(from_us >= to_us), "from is not before to")
     order = _by_number_and_time(msisdn, from_us)
-    sorted_msisdn = msisdn[order]
-    _report_overlaps(found, order, sorted_msisdn, from_us[order], to_us[order])
-    instant, taken = pa.timestamp("us", tz="UTC"), pa.array(order)
-    return _subscription_table(
-        {
-            "msisdn": sorted_msisdn,
-            "account_id": account[order],
-            "product": found.text("product").take(taken),
-            "city": found.text("city").take(taken),
-            "from": pa.array(from_us[order], instant, mask=from_us[order] == OPEN_FROM_US),
-            "to": pa.array(to_us[order], instant, mask=to_us[order] == OPEN_TO_US),
-        }
-    )
+    rows = np.zeros(len(order), SUBSCRIPTION)
+    rows["msisdn"], rows["account_id"] = msisdn[order], account[order]
+    rows["from_us"], rows["to_us"] = from_us[order], to_us[order]
+    _report_overlaps(found, order, rows["msisdn"], rows["from_us"], rows["to_us"])
+    words = {}
+    for name in ("product", "city"):
+        places, words[name] = _places(found.text(name))
+        rows[name] = places[order]
+    return Subscriptions(rows, words["product"], words["city"])
+
+
+def _places(column: pa.Array) -> tuple[np.ndarray, list[str]]:
+    """The place of each row's word among the words, which are sorted; NONE for null."""
+    import pyarrow.compute as pc
+
+    encoded = column.dictionary_encode()
+    found = encoded.dictionary.to_pylist()
+    words = sorted(found)
+    place = {word: number for number, word in enumerate(words)}
+    places = np.array([*(place[word] for word in found), NONE], np.int32)
+    return places[pc.fill_null(encoded.indices, len(found)).to_numpy()], words
 
 
 def _by_number_and_time(msisdn: np.ndarray, from_us: np.ndarray) -> np.ndarray:
     """The order of rows; a third of the time of a sort by both, as few numbers have several rows."""
-    import numpy as np
-
     order = np.argsort(msisdn, kind="stable")
     same = np.diff(msisdn[order], prepend=-1, append=-1) == 0
     tied = np.flatnonzero(same[1:] | same[:-1])
@@ -373,7 +361,6 @@ def _by_number_and_time(msisdn: np.ndarray, from_us: np.ndarray) -> np.ndarray:
 
 def _report_overlaps(found: _Columns, order: np.ndarray, msisdn: np.ndarray, from_us, to_us) -> None:
     """Every row that begins before an earlier one of its number has ended; all by (msisdn, from)."""
-    import numpy as np
 
     # A number that has overlaps at all has two neighbours that overlap.
     neighbours = (msisdn[1:] == msisdn[:-1]) & (from_us[1:] < to_us[:-1]) & (msisdn[1:] != 0)
@@ -391,8 +378,6 @@ def _report_overlaps(found: _Columns, order: np.ndarray, msisdn: np.ndarray, fro
 
 
 def _read_ranges(root: Path, zone: str, book: Book | None, findings: Findings) -> list[NumberRange]:
-    import numpy as np
-
     found = _open(root, "number_ranges", NUMBER_RANGES, findings)
     if found is None:
         wanted = book is not None and book.city == "number_range"
@@ -419,22 +404,24 @@ def _read_ranges(root: Path, zone: str, book: Book | None, findings: Findings) -
     ]
 
 
-def _content_hash(subscriptions: pa.Table, number_ranges: list[NumberRange]) -> str:
+def _content_hash(subscriptions: Subscriptions, ranges: list[NumberRange]) -> str:
     import msgspec
-    import pyarrow as pa
-    import pyarrow.compute as pc
     from blake3 import blake3
 
-    digest = blake3(msgspec.json.encode([subscriptions.num_rows, number_ranges]))
-    for name in subscriptions.column_names:
-        column = subscriptions.column(name)
+    rows = subscriptions.rows
+    digest = blake3(msgspec.json.encode([len(rows), ranges]))
+    for name, column, missing, words in (
+        ("msisdn", rows["msisdn"], None, None),
+        ("account_id", rows["account_id"], None, None),
+        ("product", rows["product"], NONE, subscriptions.products),
+        ("city", rows["city"], NONE, subscriptions.cities),
+        ("from", rows["from_us"], OPEN_FROM_US, None),
+        ("to", rows["to_us"], OPEN_TO_US, None),
+    ):
         digest.update(name.encode() + b"\n")
-        if pa.types.is_string(column.type):
-            values = column.unique().drop_null().sort()
-            values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
-            digest.update(msgspec.json.encode(values.to_pylist()))
-            column = pc.index_in(column, value_set=values).cast(pa.int64())
-        present = pc.is_valid(column).to_numpy()
-        digest.update(present.tobytes())
-        digest.update(pc.fill_null(column.cast(pa.int64()), 0).to_numpy().tobytes())
+        if words is not None:
+            digest.update(msgspec.json.encode(words))
+        present = np.ones(len(rows), bool) if missing is None else column != missing
+        digest.update(present.view(np.uint8))
+        digest.update(np.where(present, column, 0).astype(np.int64).view(np.uint8))
     return digest.hexdigest()

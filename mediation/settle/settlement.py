@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import decimal
+import functools
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from mediation.native._column import Batch
 
 UNITS = {"duration_s": "s", "volume_bytes": "B", "event_count": "1", "message_segments": "1"}
+EXACT = decimal.Context(prec=40)
 FORMULA_STARTS = frozenset("=+-@")
 EPOCH = dt.date(1970, 1, 1)
 KEYS = ("cycle", "host", "service", "city", "rate_class", "tariff_version", "unit")
@@ -94,12 +97,11 @@ def _order(key: tuple) -> tuple:
     return tuple((value is not None, str(value)) for value in key)
 
 
-def _decimal(micro: int):
-    import decimal
-
-    return decimal.Context(prec=40).scaleb(decimal.Decimal(micro), -6)
+def _decimal(micro: int) -> decimal.Decimal:
+    return EXACT.scaleb(decimal.Decimal(micro), -6)
 
 
+@functools.lru_cache(maxsize=4096)  # lines differ in few of their texts
 def guarded_text(text: str) -> str:
     """The text as a spreadsheet may be given it: never a formula.
 
@@ -121,7 +123,6 @@ def write_csv(table: pa.Table, out: TextIO) -> None:
     out : text file
         Opened with ``newline=""``.
     """
-    import decimal
 
     def cell(value):
         if value is None:
