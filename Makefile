@@ -44,7 +44,7 @@ faults: $(VENV)/.installed-test $(VENV)/.compiled
 # Needs Debian's clang-14 libclang-rt-14-dev, or another clang with its run-time library: make fuzz CLANG=clang++
 CLANG ?= clang++-14
 FUZZ_SECONDS ?= 120
-FUZZ_TARGETS := text quoted numbers encoding dialled memory
+FUZZ_TARGETS := text quoted numbers encoding dialled memory segment
 FUZZ_FLAGS := -std=c++17 -O2 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Ifuzz/exact -Imediation
 
 fuzz: $(FUZZ_TARGETS:%=build/fuzz/%)
@@ -60,7 +60,7 @@ build/fuzz/%: fuzz/%.cpp fuzz/common.hpp fuzz/plan.hpp fuzz/exact/native/pool.hp
 
 # The kernels' tests on extensions that stop at the first bad access, overflow or race. Needs nothing but g++.
 KERNEL_TESTS := $(addprefix tests/test_,$(addsuffix .py,\
-    decode malformed source dedup history rate rate_properties money settle column pipeline sample_render))
+    decode malformed source dedup history history_merge rate rate_properties money settle column pipeline sample_render))
 
 sanitize: $(VENV)/.installed-test
 	.ci/sanitize address,undefined $(KERNEL_TESTS)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from benchmarks.measure import Measurement
-from benchmarks.studies import day, history, hosts, memory, roofline, threads
+from benchmarks.studies import day, history, hosts, ingests, memory, roofline, threads
 
 
 @pytest.fixture(scope="module")
@@ -73,13 +73,21 @@ def test_history(printed, monkeypatch):
         ["a day a run", "20,000"],
         ["a day a run, computed", "1,000,000,000"],
     ]
-    assert [row[0] for row in rows[6:]] == ["one day"] * 3 + ["one day, computed"]
-    assert float(rows[4][2]) <= 24
+    assert [row[0] for row in rows[6:]] == [*["one day"] * 3, "one day, computed", "one day, merged"]
+    assert [row[2] for row in rows[6:]] == ["1", "1", "5", "250000", "1"]
+    assert float(rows[4][3]) <= 24
+
+
+def test_ingests(printed):
+    rows = printed(ingests, "--rows", "2000", "--files", "20")
+    assert [row[1] for row in rows[2:]] == ["2", "4", "6", "8", "10", "12", "14", "1", "3", "5"]
+    assert [row[2] for row in rows[2:]] == [*["0"] * 7, "1", "1", "1"]
+    assert float(rows[-1][-1]) > 0
 
 
 def test_a_billion_keys_are_computed_by_key_and_by_segment():
-    small = history.Cost("one day", 10_000_000, 1, 220_000_000, 0.5, 20_000_000, 0.02, 100e-9, 40e-9)
-    large = history.Cost("one day", 100_000_000, 10, 2_200_000_000, 5.0, 200_000_000, 0.038, 280e-9, 40e-9)
+    small = history.Cost("one day", 10_000_000, 1, 220_000_000, 0.5, 1e-4, 20_000_000, 0.02, 100e-9, 40e-9)
+    large = history.Cost("one day", 100_000_000, 10, 2_200_000_000, 5.0, 1e-3, 200_000_000, 0.038, 280e-9, 40e-9)
     made = history.computed(small, large)
     assert (made.segments, made.disk_bytes, made.memory_bytes) == (100, 22_000_000_000, 2_000_000_000)
     assert made.record_s == pytest.approx(2080e-9)

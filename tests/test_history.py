@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mediation.dedup import dedup, history
+from mediation.dedup._segment import SegmentProbe
 from mediation.dedup.dedup import Admission, compile_keys, fingerprint
 from mediation.dedup.history import Segment, SegmentHistory, write_segment
 from mediation.errors import DamagedState, InvariantError, UsageError
@@ -134,9 +135,39 @@ def test_a_key_is_looked_for_under_its_day_alone():
     segments = [segment_of([(1, 1, 5, 100)]), segment_of([(2, 2, 6, None)])]
     for segment in segments:
         segment._file.reads.clear()
-    assert known(segments, [(1, 1, 0, 101), (1, 1, 0, None), (2, 2, 0, 100)]) == [None, None, None]
+    assert known(segments, [(1, 1, 0, 101), (2, 2, 0, 99)]) == [None, None]
     assert [segment._file.reads for segment in segments] == [[], []]
+    assert known(segments, [(1, 1, 0, None), (2, 2, 0, 100)]) == [None, None]
     assert known(segments, [(2, 2, 0, None), (1, 1, 0, 100)]) == [6, 5]
+
+
+def test_only_days_that_were_asked_are_read_and_kept():
+    records = [(number << 48, number, number, number % 50) for number in range(1 << 14)]
+    segment = segment_of(records)
+    opened, index = segment.nbytes, segment.index
+    assert [length for _, length in segment._file.reads] == [64, 50 * 48 + 8]
+    assert opened < 10_000
+    of_day = [(index.filter_span(day), index.begins_span(day)) for day in range(50)]
+    for day in (7, 31, 7):
+        segment._file.reads.clear()
+        assert known([segment], records[day::50]) == list(range(day, 1 << 14, 50))
+        assert [read for read in segment._file.reads if read[0] >= index.filter_span(0)[0]] == list(of_day[day])
+        of_day[day] = ()
+    kept = sum(length for day in (7, 31) for _, length in (index.filter_span(day), index.begins_span(day)))
+    assert opened < segment.nbytes <= opened + kept
+    segment.verify()  # reads everything, and keeps no filter
+    begins = sum(index.begins_span(day)[1] for day in range(50))
+    assert segment.nbytes <= opened + kept + begins
+
+
+def test_a_partition_is_not_asked_before_it_is_read():
+    probe, segment = SegmentProbe(), segment_of([(1, 1, 5, 100)])
+    probe.begin(prints_batch([(1, 1, 5, 100)]))
+    assert probe.turn_to(segment.index) == [0]
+    with pytest.raises(ValueError, match="partition 0 is not read"):
+        probe.ask()
+    with pytest.raises(IndexError):
+        segment.index.bucket_span(0, 0, 1)
 
 
 def test_days_beyond_the_codes_are_found_under_the_first_and_last():
@@ -152,9 +183,10 @@ def test_the_earliest_of_two_segments_answers():
 def test_neighbouring_buckets_are_read_together():
     records = [(number << 48, 0, number, 9) for number in range(1 << 16)]
     segment = segment_of(records)
-    segment._file.reads.clear()
-    assert known([segment], records[20_000:40_000]) == list(range(20_000, 40_000))
-    assert len(segment._file.reads) == 1
+    for reads in (3, 1):  # filter and begins, once
+        segment._file.reads.clear()
+        assert known([segment], records[20_000:40_000]) == list(range(20_000, 40_000))
+        assert len(segment._file.reads) == reads
 
 
 # ---------------------------------------------------------------------------------------- partition day
@@ -313,10 +345,13 @@ def test_parts_in_another_place_are_damage():
     more = [(low, high + 1, *rest) for low, high, *rest in records]
     mine, other = (file_of(prints_batch(each)).data for each in (records, more))
     assert len(mine) == len(other)
-    index = Segment(Bytes(mine), SECRET).index
+    segment = Segment(Bytes(mine), SECRET)
+    segment.verify()
+    index = segment.index
     buckets = [index.bucket_span(day, number, number + 1) for day in (0, 1) for number in range(index.buckets(day))]
     assert [length for _, length in buckets] == [64 * 20 + 8] * 8
-    pairs = [itertools.pairwise(spans) for spans in (buckets, index.filter_spans, index.begins_spans)]
+    others = [[span_of(day) for day in (0, 1)] for span_of in (index.filter_span, index.begins_span)]
+    pairs = [itertools.pairwise(spans) for spans in (buckets, *others)]
     for (offset, length), (elsewhere, _) in itertools.chain(*pairs):
         for source, place in ((other, offset), (mine, elsewhere)):
             mixed = mine[:offset] + source[place : place + length] + mine[offset + length :]
@@ -340,13 +375,12 @@ def test_disk_and_memory_a_record_are_within_the_contract():
     file = file_of(entries)
     assert file.size <= 24 * count
     segment = Segment(file, SECRET)
-    assert segment.nbytes <= 2 * count
-    file.reads.clear()
     strangers = Batch.of(pa.record_batch({"fingerprint": column, "partition_day": another_day(days)}))
     assert pa.record_batch(SegmentHistory([segment]).probe(strangers))["payload_check"].null_count == count
     few = pa.record_batch(entries).slice(0, 10_000)
     found = pa.record_batch(SegmentHistory([segment]).probe(Batch.of(few)))
     assert found["payload_check"].to_pylist() == list(range(10_000))
+    assert segment.nbytes <= 2 * count
 
 
 def another_day(days):
@@ -360,7 +394,7 @@ def test_the_filter_lets_few_strangers_through():
     segment = segment_of(records[:10_000])
     segment._file.reads.clear()
     history.SegmentHistory([segment]).probe(prints_batch(records[10_000:]))
-    assert len(segment._file.reads) < 60  # 2 of 1,000 are expected
+    assert len(segment._file.reads) < 60  # 2 of 1,000 are expected, and filter and begins
 
 
 def test_a_day_is_utc():

@@ -41,17 +41,18 @@ def use(workspace, rulebook, reference):
 @click.option("--inbox", type=click.Path(path_type=Path), help="Take what is in this folder, and move it when done.")
 @click.option("--threads", type=click.IntRange(1, 1024), help="Default: as many as there are processors.")
 @click.option("--wait", "wait_s", default=0.0, type=click.FloatRange(0), help="Seconds to wait for another run.")
+@click.option("--merge/--no-merge", default=True, help="Put the history's segments together when they are many.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run's run.json.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors (and --json).")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
-def ingest(workspace, inbox, threads, wait_s, as_json, quiet, files):
+def ingest(workspace, inbox, threads, wait_s, merge, as_json, quiet, files):
     """Process FILES into a WORKSPACE: exactly once, whatever is given again or interrupted."""
     from mediation import Workspace
 
     if bool(files) == (inbox is not None):
         raise click.UsageError("give FILES, or --inbox")
     with Workspace(workspace) as opened, progress(quiet or as_json) as update:
-        options = {"threads": threads, "wait_s": wait_s, "on_progress": update}
+        options = {"threads": threads, "wait_s": wait_s, "merge": merge, "on_progress": update}
         report = opened.ingest(files, **options) if files else opened.ingest_inbox(inbox, **options)
         book = opened.rulebook()
     result = {} if report is None else report.result
@@ -65,6 +66,11 @@ def ingest(workspace, inbox, threads, wait_s, as_json, quiet, files):
             print_totals(result)
         ran = report is not None and report.run is not None
         say(f"run {report.run.ordinal} is committed" if ran else "nothing new: no run was made")
+        for run in report.merges if ran else ():
+            say(_merged(run))
+    if report is not None and report.merge_fault is not None:
+        committed = f"run {report.run.ordinal} is committed; putting the history together has failed after it"
+        say(f"mediation: {committed}: {report.merge_fault}; the next run tries again", err=True)
     return beyond_limits(book, result) if result else 0
 
 
@@ -149,7 +155,7 @@ def replay(workspace, run, threads, wait_s):
 @click.argument("workspace", type=click.Path(path_type=Path))
 @click.option("--wait", "wait_s", default=0.0, type=click.FloatRange(0), help="Seconds to wait for another run.")
 def merge(workspace, wait_s):
-    """Put small segments of a WORKSPACE's history into one, so that an ingest opens few: once a day is enough."""
+    """Put more of a WORKSPACE's history into one than every ingest does by itself, so that the next one opens less."""
     from mediation import Workspace
 
     with Workspace(workspace) as opened:
@@ -157,7 +163,11 @@ def merge(workspace, wait_s):
     if run is None:
         say("there is nothing to merge: no run was made")
     else:
-        say(f"run {run.ordinal} is committed: it holds the history of {len(run.arguments['merged'])} runs")
+        say(_merged(run))
+
+
+def _merged(run):
+    return f"run {run.ordinal} is committed: it holds the history of {len(run.arguments['merged'])} runs"
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""The parts of history segments: written from a run's entries, and searched for a batch's fingerprints.
+"""The parts of history segments: of a run's entries or of other segments, and searched for a batch's fingerprints.
 
 Conventions
 -----------
@@ -7,90 +7,11 @@ Conventions
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libcpp cimport bool as cbool
-from libcpp.memory cimport unique_ptr
 from libcpp.vector cimport vector
 
 from mediation.native._column cimport Batch, Builder, ColumnOut, ColumnView, Kind
-
-
-cdef extern from "dedup/siphash.hpp" namespace "mediation" nogil:
-    cdef cppclass Fingerprint:
-        pass
-
-    cdef cppclass SipState:
-        @staticmethod
-        SipState keyed(uint64_t k0, uint64_t k1)
-
-cdef extern from "dedup/segment.hpp" namespace "mediation" nogil:
-    const uint64_t kMostEntries
-
-    cdef cppclass SegmentHeader:
-        uint32_t partitions
-        uint64_t entries
-        uint64_t directory_offset
-        uint64_t bytes
-
-    cdef cppclass PartitionPlace:
-        int32_t day
-        uint32_t buckets
-        uint64_t entries
-        uint64_t filter_offset
-        uint64_t begins_offset
-
-    uint64_t buckets_bytes(uint64_t entries, uint64_t buckets)
-    uint64_t filter_bytes(const PartitionPlace& place)
-    uint64_t begins_bytes(const PartitionPlace& place)
-    uint64_t directory_bytes(uint64_t partitions)
-
-cdef extern from "dedup/segment_write.hpp" namespace "mediation" nogil:
-    cdef cppclass EntryColumns:
-        const Fingerprint* fingerprints
-        const int32_t* checks
-        ColumnView days
-        uint32_t count
-
-    cdef cppclass SortedSegment:
-        SortedSegment(const EntryColumns& entries, const SipState& secret) except +
-        const vector[PartitionPlace]& places() const
-        uint64_t bytes() const
-        uint64_t bytes_of_buckets(uint64_t partition, uint64_t begin, uint64_t end) const
-        void write_header(uint8_t* out) const
-        void write_buckets(uint64_t partition, uint64_t begin, uint64_t end, uint8_t* out) const
-        void write_filter(uint64_t partition, uint8_t* out) const
-        void write_begins(uint64_t partition, uint8_t* out) const
-        void write_directory(uint8_t* out) const
-
-cdef extern from "dedup/segment_probe.hpp" namespace "mediation" nogil:
-    cdef cppclass Partition:
-        PartitionPlace place
-        vector[uint32_t] begins
-        uint64_t offset_of(uint64_t bucket) const
-
-    cdef cppclass NativeIndex "mediation::SegmentIndex":
-        SegmentHeader header
-        vector[Partition] partitions
-        cbool read_header(const uint8_t* bytes, uint64_t count, uint64_t file_bytes, const SipState& secret)
-        cbool read_directory(const uint8_t* bytes, uint64_t count) except +
-        cbool take_room()
-        cbool read_filter(uint64_t number, const uint8_t* bytes, uint64_t count) except +
-        cbool read_begins(uint64_t number, const uint8_t* bytes, uint64_t count) except +
-        cbool buckets_close(uint64_t number, uint64_t begin, uint64_t end, const uint8_t* bytes, uint64_t count) const
-        int64_t nbytes() const
-
-    void list_buckets(const Partition& partition, uint64_t begin, uint64_t end, const uint8_t* bytes,
-                      Fingerprint* fingerprints, int32_t* checks, ColumnOut* days)
-
-    cdef cppclass BucketSpan:
-        uint64_t offset
-        uint64_t bytes
-
-    cdef cppclass NativeProbe "mediation::Probe":
-        void begin(const ColumnView& fingerprints, const ColumnView& days, ColumnOut* checks) except +
-        const vector[BucketSpan]& ask(const NativeIndex& index) except +
-        cbool search(const NativeIndex& index, const BucketSpan& span, const uint8_t* bytes, uint64_t count)
-        int64_t nbytes() const
 
 
 HEADER_BYTES = sizeof(SegmentHeader)
@@ -110,6 +31,31 @@ cdef bytes room_for(uint64_t count):
     return PyBytes_FromStringAndSize(NULL, <Py_ssize_t> count)
 
 
+# The parts that hold no entries.
+
+cdef bytes header_of(const SegmentFrame& frame):
+    cdef bytes part = room_for(sizeof(SegmentHeader))
+    frame.write_header(<uint8_t*> start_of(part))
+    return part
+
+
+cdef bytes begins_part(const SegmentFrame& frame, uint64_t partition, const uint32_t* begins):
+    cdef bytes part = room_for(begins_bytes(frame.places()[partition]))
+    frame.write_begins(partition, begins, <uint8_t*> start_of(part))
+    return part
+
+
+cdef bytes directory_of(const SegmentFrame& frame):
+    cdef bytes part = room_for(directory_bytes(frame.places().size()))
+    frame.write_directory(<uint8_t*> start_of(part))
+    return part
+
+
+cdef list buckets_of(const SegmentFrame& frame):
+    cdef size_t i
+    return [frame.places()[i].buckets for i in range(frame.places().size())]
+
+
 cdef class SegmentWriter:
     """A run's entries sorted into the parts of a segment.
 
@@ -120,9 +66,6 @@ cdef class SegmentWriter:
     secret : bytes
         16, the key of the checksums.
     """
-
-    cdef unique_ptr[SortedSegment] sorted
-    cdef Batch entries  # its columns are read until the end
 
     def __cinit__(self, Batch entries, bytes secret):
         cdef SipState state = secret_of(secret)
@@ -141,31 +84,28 @@ cdef class SegmentWriter:
     @property
     def nbytes(self):
         """The length of the file."""
-        return self.sorted.get().bytes()
+        return self.sorted.get().frame.bytes()
 
     @property
     def buckets(self):
         """The number of buckets of every partition."""
-        cdef size_t i
-        return [self.sorted.get().places()[i].buckets for i in range(self.sorted.get().places().size())]
+        return buckets_of(self.sorted.get().frame)
 
     cdef int check(self, uint64_t partition) except -1:
-        if partition >= self.sorted.get().places().size():
+        if partition >= self.sorted.get().frame.places().size():
             raise IndexError(partition)
         return 0
 
     def header(self):
         """The first part of the file."""
-        cdef bytes part = room_for(sizeof(SegmentHeader))
-        self.sorted.get().write_header(<uint8_t*> start_of(part))
-        return part
+        return header_of(self.sorted.get().frame)
 
     def bucket_range(self, uint64_t partition, uint64_t begin, uint64_t end):
         """The buckets [begin, end) of a partition, one after the other."""
         cdef bytes part
         cdef uint8_t* out
         self.check(partition)
-        if not begin <= end <= self.sorted.get().places()[partition].buckets:
+        if not begin <= end <= self.sorted.get().frame.places()[partition].buckets:
             raise IndexError(end)
         part = room_for(self.sorted.get().bytes_of_buckets(partition, begin, end))
         out = <uint8_t*> start_of(part)
@@ -178,7 +118,7 @@ cdef class SegmentWriter:
         cdef bytes part
         cdef uint8_t* out
         self.check(partition)
-        part = room_for(filter_bytes(self.sorted.get().places()[partition]))
+        part = room_for(filter_bytes(self.sorted.get().frame.places()[partition]))
         out = <uint8_t*> start_of(part)
         with nogil:
             self.sorted.get().write_filter(partition, out)
@@ -186,30 +126,22 @@ cdef class SegmentWriter:
 
     def begins(self, uint64_t partition):
         """Where a partition's buckets begin."""
-        cdef bytes part
         self.check(partition)
-        part = room_for(begins_bytes(self.sorted.get().places()[partition]))
-        self.sorted.get().write_begins(partition, <uint8_t*> start_of(part))
-        return part
+        return begins_part(self.sorted.get().frame, partition, self.sorted.get().begins_of(partition))
 
     def directory(self):
         """The last part of the file."""
-        cdef bytes part = room_for(directory_bytes(self.sorted.get().places().size()))
-        self.sorted.get().write_directory(<uint8_t*> start_of(part))
-        return part
+        return directory_of(self.sorted.get().frame)
 
 
 cdef class SegmentIndex:
-    """What is kept of a segment in memory: directory, filters and where buckets begin.
+    """What is kept of a segment in memory: directory, and of partitions that were asked filter and bucket begins.
 
     Parameters
     ----------
     secret : bytes
         16.
     """
-
-    cdef NativeIndex native
-    cdef SipState secret
 
     def __cinit__(self, bytes secret):
         self.secret = secret_of(secret)
@@ -220,16 +152,20 @@ cdef class SegmentIndex:
 
     def read_directory(self, bytes data):
         """Take the directory in; whether it is sound."""
-        if not self.native.read_directory(start_of(data), len(data)):
-            return False
-        if not self.native.take_room():
-            raise MemoryError
-        return True
+        return self.native.read_directory(start_of(data), len(data))
+
+    def filter_closes(self, uint64_t partition, bytes data):
+        """Whether these bytes are a partition's filter."""
+        self.check(partition)
+        return self.native.filter_closes(partition, start_of(data), len(data))
 
     def read_filter(self, uint64_t partition, bytes data):
         """Take a partition's filter in; whether it is sound."""
-        self.check(partition)
-        return self.native.read_filter(partition, start_of(data), len(data))
+        if not self.filter_closes(partition, data):
+            return False
+        if not self.native.keep_filter(partition, start_of(data)):
+            raise MemoryError
+        return True
 
     def read_begins(self, uint64_t partition, bytes data):
         """Take in where a partition's buckets begin; whether it is sound."""
@@ -240,6 +176,10 @@ cdef class SegmentIndex:
         if partition >= self.native.partitions.size():
             raise IndexError(partition)
         return 0
+
+    cdef const PartitionPlace* place_of(self, uint64_t partition) except NULL:
+        self.check(partition)
+        return &self.native.partitions[partition].place
 
     @property
     def nbytes(self):
@@ -266,24 +206,19 @@ cdef class SegmentIndex:
         """Offset and length of the directory."""
         return self.native.header.directory_offset, directory_bytes(self.native.header.partitions)
 
-    @property
-    def filter_spans(self):
-        """Offset and length of every partition's filter."""
-        cdef size_t i
-        return [(self.native.partitions[i].place.filter_offset, filter_bytes(self.native.partitions[i].place))
-                for i in range(self.native.partitions.size())]
+    def filter_span(self, uint64_t partition):
+        """Offset and length of a partition's filter."""
+        cdef const PartitionPlace* place = self.place_of(partition)
+        return place.filter_offset, filter_bytes(place[0])
 
-    @property
-    def begins_spans(self):
-        """Offset and length of every partition's bucket begins."""
-        cdef size_t i
-        return [(self.native.partitions[i].place.begins_offset, begins_bytes(self.native.partitions[i].place))
-                for i in range(self.native.partitions.size())]
+    def begins_span(self, uint64_t partition):
+        """Offset and length of a partition's bucket begins."""
+        cdef const PartitionPlace* place = self.place_of(partition)
+        return place.begins_offset, begins_bytes(place[0])
 
     def buckets(self, uint64_t partition):
         """The number of a partition's buckets."""
-        self.check(partition)
-        return self.native.partitions[partition].place.buckets
+        return self.place_of(partition).buckets
 
     def bucket_span(self, uint64_t partition, uint64_t begin, uint64_t end):
         """Offset and length of the buckets [begin, end) of a partition."""
@@ -293,32 +228,6 @@ cdef class SegmentIndex:
             raise IndexError(end)
         offset = self.native.partitions[partition].offset_of(begin)
         return offset, self.native.partitions[partition].offset_of(end) - offset
-
-    def entries_of(self, uint64_t partition, uint64_t begin, uint64_t end, bytes data):
-        """What the buckets [begin, end) hold, of which `buckets_close` has said that they are sound.
-
-        Returns
-        -------
-        Batch
-            ``fingerprint``, ``payload_check`` and ``partition_day``, as `SegmentWriter` takes them.
-        """
-        cdef const Partition* place
-        cdef int64_t rows
-        cdef Builder builder
-        self.check(partition)
-        place = &self.native.partitions[partition]
-        if not begin <= end <= place.place.buckets:
-            raise IndexError(end)
-        rows = place.begins[end] - place.begins[begin]
-        if <uint64_t> len(data) != buckets_bytes(<uint64_t> rows, end - begin):
-            raise ValueError(f"{len(data)} bytes for {rows} entries in {end - begin} buckets")
-        builder = Builder(rows)
-        builder.add("fingerprint", Kind.fixed16)
-        builder.add("payload_check", Kind.i32)
-        builder.add("partition_day", Kind.i32, True)
-        list_buckets(place[0], begin, end, start_of(data), <Fingerprint*> builder.out(0).data, builder.out(1).i32(),
-                     builder.out(2))
-        return builder.finish(rows)
 
     def buckets_close(self, uint64_t partition, uint64_t begin, uint64_t end, bytes data):
         """Whether the bytes of a `bucket_span` are sound."""
@@ -331,14 +240,128 @@ cdef class SegmentIndex:
         return sound
 
 
+cdef class SegmentMerger:
+    """Segments that are written as one, front to back: partition by partition, and those slice by slice.
+
+    Parameters
+    ----------
+    inputs : sequence of SegmentIndex
+        No fingerprint is in two of them.
+    secret : bytes
+        16, theirs.
+    floor_day : int, optional
+        Dated partitions before it are left out.
+    """
+
+    def __cinit__(self, inputs, bytes secret, floor_day=None):
+        cdef vector[const NativeIndex*] native
+        cdef SipState state = secret_of(secret)
+        cdef SegmentIndex index
+        cdef uint64_t entries = 0
+        self.inputs = tuple(inputs)
+        for index in self.inputs:
+            native.push_back(&index.native)
+            entries += index.native.header.entries
+        if entries > kMostEntries:
+            raise OverflowError("a segment holds less than 2**32 records: merge fewer")
+        self.merged.reset(new MergedSegment(native, -1 if floor_day is None else floor_day, state))
+
+    @property
+    def nbytes(self):
+        """Memory, in bytes."""
+        return self.merged.get().nbytes()
+
+    @property
+    def buckets(self):
+        """The number of buckets of every partition."""
+        return buckets_of(self.merged.get().frame)
+
+    cdef int check(self, uint64_t partition) except -1:
+        if partition >= self.merged.get().frame.places().size():
+            raise IndexError(partition)
+        return 0
+
+    def header(self):
+        """The first part of the file."""
+        return header_of(self.merged.get().frame)
+
+    def begin(self, uint64_t partition):
+        """Turn to a partition; what goes into it: (number of the input, number of its partition), whose begins the
+        inputs must have read."""
+        cdef size_t i
+        self.check(partition)
+        self.sources = self.merged.get().begin(partition)
+        self.partition, self.slice_end = partition, 0
+        return [(self.sources[i].input, self.sources[i].partition) for i in range(self.sources.size())]
+
+    def want(self, uint64_t end):
+        """Turn to the partition's next buckets, up to `end`; what they want: (number of the input, offset, length)."""
+        cdef size_t i
+        cdef SegmentIndex index
+        if not self.slice_end < end <= self.merged.get().frame.places()[self.partition].buckets:
+            raise IndexError(end)
+        for i in range(self.sources.size()):
+            index = self.inputs[self.sources[i].input]
+            if index.native.partitions[self.sources[i].partition].begins.empty():
+                raise ValueError(f"the begins of partition {self.sources[i].partition} are not read")
+        self.wanted = self.merged.get().want(end)
+        self.slice_end, self.taken = end, 0
+        return [(self.sources[self.wanted[i].source].input, self.wanted[i].offset, self.wanted[i].bytes)
+                for i in range(self.wanted.size())]
+
+    def take(self, bytes data):
+        """Take what is wanted next; whether it is sound."""
+        cdef const uint8_t* at = start_of(data)
+        cdef uint64_t count = len(data)
+        cdef cbool sound
+        if self.taken == self.wanted.size():
+            raise IndexError(self.taken)
+        with nogil:
+            sound = self.merged.get().take(self.wanted[self.taken], at, count)
+        self.taken += 1
+        return sound
+
+    def bucket_range(self):
+        """The buckets that were turned to, one after the other."""
+        cdef bytes part
+        cdef uint8_t* out
+        cdef uint64_t count
+        if self.taken != self.wanted.size():
+            raise ValueError(f"{self.taken} of {self.wanted.size()} were taken")
+        with nogil:
+            count = self.merged.get().sort_slice()
+        part = room_for(count)
+        out = <uint8_t*> start_of(part)
+        with nogil:
+            self.merged.get().write_slice(out)
+        return part
+
+    def filter(self, uint64_t partition, uint64_t begin, uint64_t end):
+        """The bytes [begin, end) of a partition's filter."""
+        self.check(partition)
+        if not begin <= end <= filter_bytes(self.merged.get().frame.places()[partition]):
+            raise IndexError(end)
+        return (<const char*> self.merged.get().filter_of(partition))[begin:end]
+
+    @property
+    def filters(self):
+        """The length of every partition's filter."""
+        cdef size_t i
+        return [filter_bytes(self.merged.get().frame.places()[i])
+                for i in range(self.merged.get().frame.places().size())]
+
+    def begins(self, uint64_t partition):
+        """Where a partition's buckets begin."""
+        self.check(partition)
+        return begins_part(self.merged.get().frame, partition, self.merged.get().begins_of(partition))
+
+    def directory(self):
+        """The last part of the file."""
+        return directory_of(self.merged.get().frame)
+
+
 cdef class SegmentProbe:
     """A batch that is looked up in one segment after the other; its memory serves the next batch."""
-
-    cdef NativeProbe native
-    cdef Builder builder
-    cdef Batch asked
-    cdef SegmentIndex index
-    cdef vector[BucketSpan] spans
 
     @property
     def nbytes(self):
@@ -357,12 +380,20 @@ cdef class SegmentProbe:
         with nogil:
             self.native.begin(keys, days, checks)
 
-    def ask(self, SegmentIndex index):
+    def turn_to(self, SegmentIndex index):
+        """Turn to a segment; its partitions that the batch asks, and of which filter and begins were not read yet."""
+        self.index = index
+        self.unread = self.native.turn_to(index.native)
+        return self.unread
+
+    def ask(self):
         """The spans (offset, length) of this segment that may hold fingerprints of the batch."""
         cdef size_t i
-        self.index = index
+        for i in range(self.unread.size()):
+            if not self.index.native.partitions[self.unread[i]].is_read():
+                raise ValueError(f"partition {self.unread[i]} is not read")
         with nogil:
-            self.spans = self.native.ask(index.native)
+            self.spans = self.native.ask(self.index.native)
         return [(self.spans[i].offset, self.spans[i].bytes) for i in range(self.spans.size())]
 
     def search(self, uint64_t number, bytes data):

@@ -4,7 +4,8 @@ Conventions
 -----------
 - Nothing here opens a file: a segment is written as pieces of bytes and read through a `Readable`.
 - Whatever is read is checked before it is used; what does not close is a `DamagedState`.
-- A fingerprint is in one segment at most, and always under the same day: only partitions of a batch's days are asked.
+- A fingerprint is in one segment at most, and always under the same day: only partitions of a batch's days are asked,
+  and what is read of them when they first are is kept. Opening reads header and directory alone.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
-from mediation.dedup._segment import HEADER_BYTES, SegmentIndex, SegmentProbe, SegmentWriter
+from mediation.dedup._segment import HEADER_BYTES, SegmentIndex, SegmentMerger, SegmentProbe, SegmentWriter
 from mediation.errors import DamagedState, UsageError
 from mediation.native._column import Batch
 
-__all__ = ["Readable", "Segment", "SegmentHistory", "write_segment"]
+__all__ = ["Readable", "Segment", "SegmentHistory", "merge_segments", "write_segment"]
 
-BUCKETS_TOGETHER = 1 << 10  # written and verified in one piece: 1.3 MB
+BUCKETS_TOGETHER = 1 << 10  # written, merged and verified in one piece: 1.3 MB
+FILTER_BYTES_TOGETHER = 1 << 20
 
 
 class Readable(Protocol):
@@ -64,8 +66,49 @@ def write_segment(entries: Batch, secret: bytes) -> Iterator[bytes]:
     yield writer.directory()
 
 
+def merge_segments(segments: Sequence[Segment], secret: bytes, floor_day: int | None = None) -> Iterator[bytes]:
+    """One segment of several, piece by piece; the same as `write_segment` would make of all their entries.
+
+    Memory is that of the result's filters and a few MB, whatever the segments' size.
+
+    Parameters
+    ----------
+    segments : sequence of Segment
+        No fingerprint is in two of them.
+    secret : bytes
+        16, theirs.
+    floor_day : int, optional
+        Records of days before it are left out; undated ones never.
+
+    Yields
+    ------
+    bytes
+        One after the other they are the file.
+
+    Raises
+    ------
+    DamagedState
+        When a part that had to be read is not as it was written.
+    """
+    merger = SegmentMerger([segment.index for segment in segments], secret, floor_day)
+    yield merger.header()
+    for partition, buckets in enumerate(merger.buckets):
+        for number, of_it in merger.begin(partition):
+            segments[number].read_begins(of_it)
+        for end in (*range(BUCKETS_TOGETHER, buckets, BUCKETS_TOGETHER), buckets):
+            for number, *span in merger.want(end):
+                segments[number].require(merger.take(segments[number].read(*span)), "bucket")
+            yield merger.bucket_range()
+    for partition, length in enumerate(merger.filters):
+        for begin in range(0, length, FILTER_BYTES_TOGETHER):
+            yield merger.filter(partition, begin, min(begin + FILTER_BYTES_TOGETHER, length))
+    for partition in range(len(merger.buckets)):
+        yield merger.begins(partition)
+    yield merger.directory()
+
+
 class Segment:
-    """What one run has accepted; its directory and filters are in memory, the rest is read when it is asked for.
+    """What one run has accepted; in memory are its directory and the filters of days that were asked for.
 
     Parameters
     ----------
@@ -85,12 +128,8 @@ class Segment:
         self.name = name
         self._file = file
         self.index = SegmentIndex(secret)
-        self._require(self.index.read_header(self.read(0, HEADER_BYTES), file.size), "header")
-        self._require(self.index.read_directory(self.read(*self.index.directory_span)), "directory")
-        for partition, span in enumerate(self.index.filter_spans):
-            self._require(self.index.read_filter(partition, self.read(*span)), "filter")
-        for partition, span in enumerate(self.index.begins_spans):
-            self._require(self.index.read_begins(partition, self.read(*span)), "directory of buckets")
+        self.require(self.index.read_header(self.read(0, HEADER_BYTES), file.size), "header")
+        self.require(self.index.read_directory(self.read(*self.index.directory_span)), "directory")
 
     def __len__(self) -> int:
         return self.index.entries
@@ -109,27 +148,34 @@ class Segment:
         """Bytes of the file."""
         return self._file.read_at(offset, length)
 
-    def verify(self) -> None:
-        """Read all that opening has not read, and check it."""
-        for _ in self.entries():
-            pass
+    def read_begins(self, partition: int) -> None:
+        """Read where a partition's buckets begin, and keep it."""
+        data = self.read(*self.index.begins_span(partition))
+        self.require(self.index.read_begins(partition, data), "directory of buckets")
 
-    def entries(self) -> Iterator[Batch]:
-        """All of it, checked: ``fingerprint``, ``payload_check``, ``partition_day``."""
+    def verify(self) -> None:
+        """Read all of it, and check it."""
         for partition in range(len(self.days)):
+            data = self.read(*self.index.filter_span(partition))
+            self.require(self.index.filter_closes(partition, data), "filter")
+            self.read_begins(partition)
             buckets = self.index.buckets(partition)
             for begin in range(0, buckets, BUCKETS_TOGETHER):
                 end = min(begin + BUCKETS_TOGETHER, buckets)
                 data = self.read(*self.index.bucket_span(partition, begin, end))
-                self._require(self.index.buckets_close(partition, begin, end, data), "bucket")
-                yield self.index.entries_of(partition, begin, end, data)
+                self.require(self.index.buckets_close(partition, begin, end, data), "bucket")
 
     def search(self, probe: SegmentProbe) -> None:
         """Answer what this segment knows of the probe's batch."""
-        for number, (offset, length) in enumerate(probe.ask(self.index)):
-            self._require(probe.search(number, self._file.read_at(offset, length)), "bucket")
+        for partition in probe.turn_to(self.index):
+            data = self.read(*self.index.filter_span(partition))
+            self.require(self.index.read_filter(partition, data), "filter")
+            self.read_begins(partition)
+        for number, span in enumerate(probe.ask()):
+            self.require(probe.search(number, self.read(*span)), "bucket")
 
-    def _require(self, sound: bool, part: str) -> None:
+    def require(self, sound: bool, part: str) -> None:
+        """Refuse what is not sound."""
         if not sound:
             raise DamagedState(
                 f"history {self.name}: its {part} is not as this workspace has written it; restore the file from a copy"

@@ -11,6 +11,8 @@
 // - Every part that is read apart ends in its checksum, a SipHash under the workspace's secret that also covers which
 //   part it is and of which segment: a part in another's place is damage too.
 // - Where a part lies follows from the counts of the partitions; a directory that says otherwise is damaged.
+// - A segment's identity is the sum of its fingerprints; that of one merged from others is the sum of theirs, days that
+//   were left out included.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +35,7 @@ struct SegmentHeader {
     char magic[8];
     uint32_t version, partitions;
     uint64_t entries;
-    Fingerprint identity;  // the sum of all fingerprints
+    Fingerprint identity;
     uint64_t directory_offset, bytes, checksum;
 };
 static_assert(sizeof(SegmentHeader) == 64, "as it lies in the file");
@@ -45,6 +47,11 @@ struct PartitionPlace {
 };
 static_assert(sizeof(PartitionPlace) == 48, "as it lies in the file");
 
+inline void add_to_identity(Fingerprint& identity, const Fingerprint& more) {
+    identity.low += more.low;
+    identity.high += more.high;
+}
+
 struct alignas(64) FilterBlock {
     uint64_t words[8];
 };
@@ -52,6 +59,11 @@ struct alignas(64) FilterBlock {
 // Which of n equal shares of the range of 64 bits a word belongs to.
 inline uint32_t share_of(uint64_t word, uint64_t n) {
     return static_cast<uint32_t>(static_cast<unsigned __int128>(word) * n >> 64);
+}
+
+// The greatest word of a share; share_of gives that and all before it this share or an earlier one.
+inline uint64_t last_of_share(uint64_t share, uint64_t n) {
+    return static_cast<uint64_t>((((static_cast<unsigned __int128>(share) + 1) << 64) + n - 1) / n - 1);
 }
 
 inline void add_to_filter(FilterBlock& block, uint64_t bits) {

@@ -1,4 +1,5 @@
-// Which of a batch's fingerprints a segment holds: its filters in memory, its buckets as they are read.
+// Which of a batch's fingerprints a segment holds: filters in memory of the days that were asked, buckets as they are
+// read.
 //
 // Conventions
 // - A batch is sorted once, by day and the first bits of the fingerprints: each partition's filter is then gone through
@@ -24,16 +25,17 @@ namespace mediation {
 
 struct Partition {
     PartitionPlace place;
-    FilterBlock* filter = nullptr;
-    std::vector<uint32_t> begins;  // of buckets, among the entries; one more than buckets
+    FilterBlock* filter = nullptr;  // until it is read
+    std::vector<uint32_t> begins;   // of buckets, among the entries; one more than buckets, or none until they are read
 
+    bool is_read() const { return filter && !begins.empty(); }
     uint64_t offset_of(uint64_t bucket) const {
         return place.buckets_offset + buckets_bytes(begins[bucket], bucket);
     }
     uint64_t bytes_of(uint64_t bucket) const { return buckets_bytes(begins[bucket + 1] - begins[bucket], 1); }
 };
 
-// Contract: header and directory are read, room is taken, and then every filter and begins are read.
+// Contract: header and directory are read first, and a partition's filter and begins before what they answer is asked.
 class SegmentIndex {
   public:
     SegmentHeader header{};
@@ -51,37 +53,35 @@ class SegmentIndex {
     [[nodiscard]] bool read_directory(const uint8_t* bytes, uint64_t count) {
         if (count != directory_bytes(header.partitions)) return false;
         if (!seal_.closes(SegmentPart::directory, 0, 0, bytes, count)) return false;
-        std::vector<PartitionPlace> told(header.partitions), wanted;
+        std::vector<PartitionPlace> told(header.partitions), wanted(header.partitions);
         if (header.partitions) std::memcpy(told.data(), bytes, told.size() * sizeof(PartitionPlace));
-        wanted = told;
-        if (lay_out(wanted) != header.directory_offset) return false;
+        uint64_t entries = 0;
+        for (size_t i = 0; i < told.size(); ++i) {
+            if (told[i].entries > UINT32_MAX || told[i].day < kUndated || told[i].day > kLastDay) return false;
+            if (i && told[i].day <= told[i - 1].day) return false;
+            wanted[i] = place_for(told[i].day, told[i].entries);
+            entries += told[i].entries;
+        }
+        if (lay_out(wanted) != header.directory_offset || entries != header.entries) return false;
         partitions.resize(told.size());
         for (size_t i = 0; i < told.size(); ++i) {
             if (std::memcmp(&told[i], &wanted[i], sizeof(PartitionPlace)) != 0) return false;
-            if (!told[i].buckets || !told[i].blocks || told[i].entries > UINT32_MAX) return false;
-            if (i && told[i].day <= told[i - 1].day) return false;
             partitions[i].place = told[i];
         }
         return true;
     }
-    // For the filters, all in one piece. False: no memory.
-    [[nodiscard]] bool take_room() {
-        size_t blocks = 0;
-        for (const Partition& partition : partitions) blocks += partition.place.blocks;
-        if (!blocks) return true;
-        auto* filter = reinterpret_cast<FilterBlock*>(filters_.take(blocks * sizeof(FilterBlock)));
-        if (!filter) return false;
-        for (Partition& partition : partitions) {
-            partition.filter = filter;
-            filter += partition.place.blocks;
-        }
-        return true;
+    [[nodiscard]] bool filter_closes(uint64_t number, const uint8_t* bytes, uint64_t count) const {
+        return count == filter_bytes(partitions[number].place) &&
+               seal_.closes(SegmentPart::filter, number, 0, bytes, count);
     }
-    [[nodiscard]] bool read_filter(uint64_t number, const uint8_t* bytes, uint64_t count) {
+    // Contract: the bytes close. In huge pages, where it fills one. False: no memory.
+    [[nodiscard]] bool keep_filter(uint64_t number, const uint8_t* bytes) {
         Partition& partition = partitions[number];
-        if (count != filter_bytes(partition.place)) return false;
-        if (!seal_.closes(SegmentPart::filter, number, 0, bytes, count)) return false;
-        std::memcpy(partition.filter, bytes, count - kChecksumBytes);
+        const size_t size = partition.place.blocks * sizeof(FilterBlock);
+        uint8_t* room = (size < Arena::kHugePage ? small_filters_ : large_filters_).take(size);
+        if (!room) return false;
+        std::memcpy(room, bytes, size);
+        partition.filter = reinterpret_cast<FilterBlock*>(room);
         return true;
     }
     [[nodiscard]] bool read_begins(uint64_t number, const uint8_t* bytes, uint64_t count) {
@@ -108,15 +108,29 @@ class SegmentIndex {
     bool bucket_closes(uint64_t number, uint64_t bucket, const uint8_t* bytes) const {
         return seal_.closes(SegmentPart::bucket, number, bucket, bytes, partitions[number].bytes_of(bucket));
     }
+    // Of what is kept; the arenas have some more, which nobody has touched.
     int64_t nbytes() const {
         size_t total = sizeof *this + partitions.capacity() * sizeof(Partition);
-        for (const Partition& partition : partitions) total += partition.begins.capacity() * sizeof(uint32_t);
-        return static_cast<int64_t>(total) + filters_.nbytes();
+        for (const Partition& partition : partitions) {
+            total += partition.begins.capacity() * sizeof(uint32_t);
+            if (partition.filter) total += partition.place.blocks * sizeof(FilterBlock);
+        }
+        return static_cast<int64_t>(total);
+    }
+
+    // The partition of a day, or null.
+    const Partition* partition_of(int32_t day) const {
+        const auto found = std::lower_bound(partitions.begin(), partitions.end(), day,
+                                            [](const Partition& p, int32_t wanted) { return p.place.day < wanted; });
+        return found != partitions.end() && found->place.day == day ? &*found : nullptr;
+    }
+    uint32_t number_of(const Partition* partition) const {
+        return static_cast<uint32_t>(partition - partitions.data());
     }
 
   private:
     Seal seal_;
-    Arena filters_{Visits::at_random};
+    Arena small_filters_{Visits::in_order}, large_filters_{Visits::at_random};
 };
 
 // ----------------------------------------------------------------------------------------- what is asked
@@ -130,6 +144,11 @@ struct AskedKey {
 struct AskedDay {
     int32_t day;
     uint32_t begin, end;
+};
+
+// The same of a segment's partition.
+struct AskedPartition {
+    uint32_t number, begin, end;
 };
 
 struct Candidate {
@@ -218,21 +237,33 @@ class Probe {
         checks->null_count = rows;
     }
 
-    // The spans of the segment that may hold a key of the batch, ascending.
+    // Turns to a segment; gives its partitions that the batch asks and that are not read yet.
+    const std::vector<uint32_t>& turn_to(const SegmentIndex& index) {
+        asked_.clear();
+        unread_.clear();
+        for (const AskedDay& asked : groups_) {
+            const Partition* found = index.partition_of(asked.day);
+            if (!found) continue;
+            asked_.push_back({index.number_of(found), asked.begin, asked.end});
+            if (!found->is_read()) unread_.push_back(index.number_of(found));
+        }
+        return unread_;
+    }
+
+    // The spans of the segment that may hold a key of the batch, ascending. Contract: it was turned to, and what it
+    // asks is read.
     const std::vector<BucketSpan>& ask(const SegmentIndex& index) {
         spans_.clear();
         uint32_t passed = 0;
-        for (const AskedDay& asked : groups_) {
-            const auto found = std::lower_bound(index.partitions.begin(), index.partitions.end(), asked.day,
-                                                [](const Partition& p, int32_t day) { return p.place.day < day; });
-            if (found == index.partitions.end() || found->place.day != asked.day) continue;
+        for (const AskedPartition& asked : asked_) {
+            const Partition& partition = index.partitions[asked.number];
             const uint32_t more =
-                detail::pass_filter(*found, keys_.data(), asked.begin, asked.end, candidates_.data() + passed);
+                detail::pass_filter(partition, keys_.data(), asked.begin, asked.end, candidates_.data() + passed);
             std::sort(candidates_.begin() + passed, candidates_.begin() + passed + more,
                       [](const Candidate& a, const Candidate& b) {
                           return a.bucket != b.bucket ? a.bucket < b.bucket : a.key < b.key;
                       });
-            join_buckets(*found, static_cast<uint32_t>(found - index.partitions.begin()), passed, passed + more);
+            join_buckets(partition, asked.number, passed, passed + more);
             passed += more;
         }
         return spans_;
@@ -258,7 +289,9 @@ class Probe {
     int64_t nbytes() const {
         return static_cast<int64_t>((keys_.capacity() + scratch_.capacity()) * sizeof(AskedKey) +
                                     candidates_.capacity() * sizeof(Candidate) + begins_.capacity() * sizeof(uint32_t) +
-                                    groups_.capacity() * sizeof(AskedDay) + spans_.capacity() * sizeof(BucketSpan));
+                                    groups_.capacity() * sizeof(AskedDay) +
+                                    asked_.capacity() * sizeof(AskedPartition) +
+                                    spans_.capacity() * sizeof(BucketSpan));
     }
 
   private:
@@ -314,29 +347,11 @@ class Probe {
 
     ColumnOut* checks_ = nullptr;
     std::vector<AskedKey> keys_, scratch_;
-    std::vector<uint32_t> begins_;
+    std::vector<uint32_t> begins_, unread_;
     std::vector<AskedDay> groups_;
+    std::vector<AskedPartition> asked_;
     std::vector<Candidate> candidates_;
     std::vector<BucketSpan> spans_;
 };
-
-// The entries of the buckets [begin, end), whose bytes are sound.
-inline void list_buckets(const Partition& partition, uint64_t begin, uint64_t end, const uint8_t* bytes,
-                         Fingerprint* fingerprints, int32_t* checks, ColumnOut* days) {
-    const int32_t day = partition.place.day;
-    for (uint64_t b = begin; b < end; ++b) {
-        const uint64_t count = partition.begins[b + 1] - partition.begins[b];
-        std::memcpy(fingerprints, bytes, count * sizeof(Fingerprint));
-        std::memcpy(checks, bytes + count * sizeof(Fingerprint), count * sizeof(int32_t));
-        fingerprints += count;
-        checks += count;
-        bytes += count * kEntryBytes + kChecksumBytes;
-    }
-    const int64_t rows = partition.begins[end] - partition.begins[begin];
-    for (int64_t i = 0; i < rows; ++i) {
-        days->i32()[i] = day < 0 ? 0 : day;
-        if (day < 0) days->set_null(i);
-    }
-}
 
 }  // namespace mediation

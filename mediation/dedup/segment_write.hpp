@@ -20,6 +20,7 @@
 namespace mediation {
 
 inline constexpr uint64_t kMostEntries = UINT32_MAX;
+inline constexpr uint64_t kSlots = 16;       // of a bucket
 inline constexpr uint32_t kOrderAhead = 32;  // entries fetched before they are read; the order is that much longer
 
 // Contract: no fingerprint comes twice; at most kMostEntries.
@@ -36,8 +37,19 @@ inline bool before(const Fingerprint& a, const Fingerprint& b) {
     return a.low != b.low ? a.low < b.low : a.high < b.high;
 }
 
-inline void count_days(const EntryColumns& entries, uint32_t* counts) {
-    for (uint32_t i = 0; i < entries.count; ++i) ++counts[day_code(entries.days, i)];
+// The codes of days [first, end) that entries have.
+struct DayCodes {
+    uint32_t first, end;
+};
+
+inline DayCodes day_codes(const EntryColumns& entries) {
+    DayCodes codes{kDayCodes, 0};
+    for (uint32_t i = 0; i < entries.count; ++i) {
+        const uint32_t code = day_code(entries.days, i);
+        codes.first = std::min(codes.first, code);
+        codes.end = std::max(codes.end, code + 1);
+    }
+    return codes;
 }
 
 MEDIATION_PREFETCHES void prefetch_key(const EntryColumns& entries, const uint32_t* order) {
@@ -51,19 +63,21 @@ struct Slots {
     uint64_t of(const Fingerprint& key) const { return first + share_of(key.low, count); }
 };
 
-// Contract: `ends` has one more entry than there are slots and is all 0. Each end becomes the begin of the next slot.
-inline void sort_by_slot(const EntryColumns& entries, const Slots* slots, uint32_t* ends, uint64_t slot_count,
-                         uint32_t* order) {
-    for (uint32_t i = 0; i < entries.count; ++i)
-        ++ends[slots[day_code(entries.days, i)].of(entries.fingerprints[i])];
+// Contract: `slots` begin with the first day's; `ends` has one more entry than there are slots and is all 0. Each end
+// becomes the begin of the next slot.
+inline void sort_by_slot(const EntryColumns& entries, const Slots* slots, uint32_t first_day, uint32_t* ends,
+                         uint64_t slot_count, uint32_t* order) {
+    const auto slot_of = [&](uint32_t i) {
+        return slots[day_code(entries.days, i) - first_day].of(entries.fingerprints[i]);
+    };
+    for (uint32_t i = 0; i < entries.count; ++i) ++ends[slot_of(i)];
     uint32_t begin = 0;
     for (uint64_t s = 0; s <= slot_count; ++s) {
         const uint32_t count = ends[s];
         ends[s] = begin;
         begin += count;
     }
-    for (uint32_t i = 0; i < entries.count; ++i)
-        order[ends[slots[day_code(entries.days, i)].of(entries.fingerprints[i])]++] = i;
+    for (uint32_t i = 0; i < entries.count; ++i) order[ends[slot_of(i)]++] = i;
 }
 
 inline void sort_slots(const EntryColumns& entries, const uint32_t* ends, uint64_t slot_count, uint32_t* order) {
@@ -79,39 +93,18 @@ inline void sort_slots(const EntryColumns& entries, const uint32_t* ends, uint64
 
 }  // namespace detail
 
-class SortedSegment {
+// Where the parts of a segment lie, and those of them that hold no entries.
+class SegmentFrame {
   public:
-    // Allocates; nothing else does.
-    SortedSegment(const EntryColumns& entries, const SipState& secret)
-        : entries_(entries), secret_(secret), order_(size_t{entries.count} + kOrderAhead) {
-        std::vector<uint32_t> counts(kDayCodes);
-        std::vector<detail::Slots> slots(kDayCodes);
-        detail::count_days(entries, counts.data());
-        uint64_t slot_count = 0;
-        for (int32_t code = 0; code < kDayCodes; ++code) {
-            if (!counts[code]) continue;
-            places_.push_back(place_for(code - 1, counts[code]));
-            slots[code] = {slot_count, places_.back().buckets * kSlots};
-            slot_count += slots[code].count;
-        }
-        std::vector<uint32_t> ends(slot_count + 1);
-        detail::sort_by_slot(entries, slots.data(), ends.data(), slot_count, order_.data());
-        detail::sort_slots(entries, ends.data(), slot_count, order_.data());
+    SegmentFrame() = default;
+    SegmentFrame(const std::vector<PartitionPlace>& counted, const Fingerprint& identity, const SipState& secret)
+        : places_(counted), secret_(secret), identity_(identity), seal_(secret, identity) {
         directory_offset_ = lay_out(places_);
-        find_buckets(ends.data());
-        for (uint32_t i = 0; i < entries.count; ++i) {
-            identity_.low += entries.fingerprints[i].low;
-            identity_.high += entries.fingerprints[i].high;
-        }
-        seal_ = Seal(secret, identity_);
     }
 
     const std::vector<PartitionPlace>& places() const { return places_; }
+    const Seal& seal() const { return seal_; }
     uint64_t bytes() const { return directory_offset_ + directory_bytes(places_.size()); }
-    uint64_t bytes_of_buckets(uint64_t partition, uint64_t begin, uint64_t end) const {
-        const uint32_t* begins = begins_of(partition);
-        return buckets_bytes(begins[end] - begins[begin], end - begin);
-    }
 
     // Contract of all: `out` has room for the part's bytes.
     void write_header(uint8_t* out) const {
@@ -119,13 +112,68 @@ class SortedSegment {
         std::memcpy(header.magic, kSegmentMagic, sizeof header.magic);
         header.version = kSegmentVersion;
         header.partitions = static_cast<uint32_t>(places_.size());
-        header.entries = entries_.count;
+        for (const PartitionPlace& place : places_) header.entries += place.entries;
         header.identity = identity_;
         header.directory_offset = directory_offset_;
         header.bytes = bytes();
         std::memcpy(out, &header, sizeof header);
         Seal(secret_, {0, 0}).close(SegmentPart::header, 0, 0, out, sizeof header - kChecksumBytes);
     }
+    void write_begins(uint64_t partition, const uint32_t* begins, uint8_t* out) const {
+        const uint64_t count = begins_bytes(places_[partition]) - kChecksumBytes;
+        std::memcpy(out, begins, count);
+        seal_.close(SegmentPart::begins, partition, 0, out, count);
+    }
+    void write_directory(uint8_t* out) const {
+        const uint64_t count = places_.size() * sizeof(PartitionPlace);
+        if (count) std::memcpy(out, places_.data(), count);
+        seal_.close(SegmentPart::directory, 0, 0, out, count);
+    }
+
+  private:
+    std::vector<PartitionPlace> places_;
+    SipState secret_;
+    Fingerprint identity_{0, 0};
+    Seal seal_;
+    uint64_t directory_offset_ = 0;
+};
+
+class SortedSegment {
+  public:
+    // Allocates; nothing else does.
+    SortedSegment(const EntryColumns& entries, const SipState& secret)
+        : entries_(entries), order_(size_t{entries.count} + kOrderAhead) {
+        const detail::DayCodes codes = detail::day_codes(entries);
+        const uint32_t days = entries.count ? codes.end - codes.first : 0;
+        std::vector<uint32_t> counts(days);
+        std::vector<detail::Slots> slots(days);
+        std::vector<PartitionPlace> places;
+        for (uint32_t i = 0; i < entries.count; ++i) ++counts[day_code(entries.days, i) - codes.first];
+        uint64_t slot_count = 0;
+        for (uint32_t d = 0; d < days; ++d) {
+            if (!counts[d]) continue;
+            places.push_back(place_for(static_cast<int32_t>(codes.first + d) - 1, counts[d]));
+            slots[d] = {slot_count, places.back().buckets * kSlots};
+            slot_count += slots[d].count;
+        }
+        std::vector<uint32_t> ends(slot_count + 1);
+        detail::sort_by_slot(entries, slots.data(), codes.first, ends.data(), slot_count, order_.data());
+        detail::sort_slots(entries, ends.data(), slot_count, order_.data());
+        Fingerprint identity{0, 0};
+        for (uint32_t i = 0; i < entries.count; ++i) add_to_identity(identity, entries.fingerprints[i]);
+        frame = SegmentFrame(places, identity, secret);
+        find_buckets(ends.data());
+    }
+
+    SegmentFrame frame;
+
+    const uint32_t* begins_of(uint64_t partition) const { return begins_.data() + first_begin_[partition]; }
+    uint64_t bytes_of_buckets(uint64_t partition, uint64_t begin, uint64_t end) const {
+        const uint32_t* begins = begins_of(partition);
+        return buckets_bytes(begins[end] - begins[begin], end - begin);
+    }
+
+    // Contract of all: `out` has room for the part's bytes.
     void write_buckets(uint64_t partition, uint64_t begin, uint64_t end, uint8_t* out) const {
         const uint32_t* begins = begins_of(partition);
         for (uint64_t b = begin; b < end; ++b) {
@@ -138,12 +186,12 @@ class SortedSegment {
                 std::memcpy(out + sizeof(Fingerprint) * i, &entries_.fingerprints[order[i]], sizeof(Fingerprint));
                 std::memcpy(checks + sizeof(int32_t) * i, &entries_.checks[order[i]], sizeof(int32_t));
             }
-            seal_.close(SegmentPart::bucket, partition, b, out, count * kEntryBytes);
+            frame.seal().close(SegmentPart::bucket, partition, b, out, count * kEntryBytes);
             out += count * kEntryBytes + kChecksumBytes;
         }
     }
     void write_filter(uint64_t partition, uint8_t* out) const {
-        const PartitionPlace& place = places_[partition];
+        const PartitionPlace& place = frame.places()[partition];
         const uint32_t* order = order_.data() + first_entry_[partition];
         std::memset(out, 0, filter_bytes(place));
         FilterBlock block{};
@@ -160,32 +208,18 @@ class SortedSegment {
             add_to_filter(block, key.high);
         }
         std::memcpy(out + sizeof block * at, &block, sizeof block);
-        seal_.close(SegmentPart::filter, partition, 0, out, filter_bytes(place) - kChecksumBytes);
-    }
-    void write_begins(uint64_t partition, uint8_t* out) const {
-        const uint64_t count = begins_bytes(places_[partition]) - kChecksumBytes;
-        std::memcpy(out, begins_of(partition), count);
-        seal_.close(SegmentPart::begins, partition, 0, out, count);
-    }
-    void write_directory(uint8_t* out) const {
-        const uint64_t count = places_.size() * sizeof(PartitionPlace);
-        if (count) std::memcpy(out, places_.data(), count);
-        seal_.close(SegmentPart::directory, 0, 0, out, count);
+        frame.seal().close(SegmentPart::filter, partition, 0, out, filter_bytes(place) - kChecksumBytes);
     }
 
   private:
-    static constexpr uint64_t kSlots = 16;
-
-    const uint32_t* begins_of(uint64_t partition) const { return begins_.data() + first_begin_[partition]; }
-
     // A bucket begins where its first slot does, which is where the slot before ends.
     void find_buckets(const uint32_t* ends) {
         uint64_t slot = 0, begins = 0;
-        for (const PartitionPlace& place : places_) begins += uint64_t{place.buckets} + 1;
+        for (const PartitionPlace& place : frame.places()) begins += uint64_t{place.buckets} + 1;
         begins_.reserve(begins);
-        first_begin_.reserve(places_.size());
-        first_entry_.reserve(places_.size());
-        for (const PartitionPlace& place : places_) {
+        first_begin_.reserve(frame.places().size());
+        first_entry_.reserve(frame.places().size());
+        for (const PartitionPlace& place : frame.places()) {
             const uint32_t first = slot ? ends[slot - 1] : 0;
             first_entry_.push_back(first);
             first_begin_.push_back(begins_.size());
@@ -196,12 +230,7 @@ class SortedSegment {
     }
 
     EntryColumns entries_;
-    SipState secret_;
-    Seal seal_;
-    Fingerprint identity_{0, 0};
-    uint64_t directory_offset_ = 0;
     std::vector<uint32_t> order_;
-    std::vector<PartitionPlace> places_;
     std::vector<uint32_t> begins_, first_entry_;  // begins: one more a partition than buckets
     std::vector<uint64_t> first_begin_;
 };

@@ -20,6 +20,8 @@ enum class Visits { in_order, at_random };
 
 class Arena {
   public:
+    static constexpr size_t kHugePage = size_t{2} << 20;
+
     explicit Arena(Visits visits) : visits_(visits) {}
     Arena(const Arena&) = delete;
     Arena& operator=(const Arena&) = delete;
@@ -40,7 +42,6 @@ class Arena {
     int64_t nbytes() const { return static_cast<int64_t>(total_ - left_ + blocks_.capacity() * sizeof(uint8_t*)); }
 
   private:
-    static constexpr size_t kHugePage = size_t{2} << 20;
     static constexpr size_t kLeastBlock = size_t{64} << 10, kMostBlock = 2 * kHugePage;
 
     // As much as there is already, within the bounds: a small set stays small.

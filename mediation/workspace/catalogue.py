@@ -239,6 +239,16 @@ class Catalogue:
         """Of these, those in this run's segment."""
         return [Merged(*row) for row in self._rows("SELECT * FROM merged WHERE by_run = ? ORDER BY run", run)]
 
+    def unmerged(self, path: str, before: int | None = None) -> list[Artifact]:
+        """The files of this path whose runs were not merged: by any run, among those before an ordinal."""
+        rows = self._rows(
+            "SELECT artifact.* FROM run CROSS JOIN artifact ON artifact.run = ordinal AND path = ?1 "  # by its key
+            "WHERE (?2 IS NULL OR ordinal < ?2) AND NOT EXISTS (SELECT 1 FROM merged "
+            "WHERE merged.run = ordinal AND (?2 IS NULL OR by_run < ?2)) ORDER BY ordinal",
+            *(path, before),
+        )
+        return [Artifact(*row) for row in rows]
+
     def run_count(self) -> int:
         """How many runs there are."""
         return self._rows("SELECT count(*) FROM run")[0][0]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,6 +34,8 @@ class Report(NamedTuple):
     run: Run | None  # None: no new file was given
     repeats: list[Taken]
     result: dict  # what the run's run.json holds; and in its stages `keep`, making the copies
+    merges: Sequence[Run] = ()  # runs that followed, in which the history's segments were put together
+    merge_fault: str | None = None  # why the next of these has failed
 
 
 def ingest(

@@ -20,7 +20,7 @@ from mediation.errors import InvariantError, NoInputError, UsageError
 from mediation.pipeline.output import write_run
 from mediation.pipeline.run import Stream
 from mediation.pipeline.sources import Listed
-from mediation.workspace import history, protocol, retention, suspense
+from mediation.workspace import history, merging, protocol, retention, suspense
 from mediation.workspace.intake import kept_copy
 from mediation.workspace.protocol import Place
 from mediation.workspace.rows import Run
@@ -142,7 +142,7 @@ def _merge(again: Again) -> str:
     for each in place.catalogue.dropped():
         if each.part == retention.HISTORY and each.run in merged:
             raise NoInputError(f"run {each.by_run} has given up the history of run {each.run}, which is needed")
-    return history.write_merged(place, merged, again.book, again.folder, again.disk)["digest"]
+    return merging.write_merged(place, merged, again.book, again.folder, again.disk, before=again.run.ordinal)["digest"]
 
 
 def _written(again: Again, batches: Any) -> str:

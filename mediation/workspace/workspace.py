@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from mediation.errors import InvariantError, NoInputError, OutputError, TemporaryError
 from mediation.pipeline.disk import Disk
 from mediation.rulebook import Rulebook, load_rulebook
-from mediation.workspace import edited, history, ingest, pinned, protocol, replay, retention, suspense
+from mediation.workspace import edited, history, ingest, merging, pinned, protocol, replay, retention, suspense
 from mediation.workspace import status as told
 from mediation.workspace import verify as checked
 from mediation.workspace.catalogue import NAME, Catalogue
@@ -195,6 +195,7 @@ class Workspace:
         threads: int | None = None,
         wait_s: float = 0.0,
         on_progress: Callable[[Any], None] | None = None,
+        merge: bool = True,
     ) -> ingest.Report:
         """Process files and commit what comes of them; again and again is the same as once.
 
@@ -207,6 +208,9 @@ class Workspace:
             How long to wait for another run to end.
         on_progress : callable, optional
             As of `write`.
+        merge : bool
+            Keep the history's segments few: where the run has filled a tier of them, they are put into one, in another
+            run. When that fails, this one is committed all the same, and the report says what has failed.
 
         Raises
         ------
@@ -214,7 +218,12 @@ class Workspace:
             Another run is writing, or I/O failed: nothing was committed.
         """
         with self.locked(wait_s):
-            return ingest.ingest(self.place, self._book_in_force(), paths, threads=threads, on_progress=on_progress)
+            return self._ingest(paths, merge, threads=threads, on_progress=on_progress)
+
+    def _ingest(self, paths: Iterable, merge: bool, **options: Any) -> ingest.Report:
+        book = self._book_in_force()
+        report = ingest.ingest(self.place, book, paths, **options)
+        return merging.after(self.place, book, report) if merge else report
 
     def ingest_inbox(self, inbox: str | os.PathLike, **options: Any) -> ingest.Report | None:
         """Process the files in a folder, and move them to ``done/`` or ``quarantine/`` in it.
@@ -236,7 +245,7 @@ class Workspace:
         NoInputError
             There is no such folder.
         """
-        folder, wait_s = Path(inbox).absolute(), options.pop("wait_s", 0.0)
+        folder, wait_s, merge = Path(inbox).absolute(), options.pop("wait_s", 0.0), options.pop("merge", True)
         if not folder.is_dir():
             raise NoInputError(f"{inbox}: no such folder")
         with self.locked(wait_s):
@@ -244,7 +253,7 @@ class Workspace:
             paths = [each for each in there if each.is_file() and not each.is_symlink()]
             if not paths:
                 return None
-            return ingest.ingest(self.place, self._book_in_force(), paths, inbox=folder, **options)
+            return self._ingest(paths, merge, inbox=folder, **options)
 
     def suspense(self, codes: Collection[str] = (), runs: Collection[int] = ()) -> list[dict]:
         """What waits to be rated again: run, code and items; of these codes and runs only, where any are named."""
@@ -313,9 +322,9 @@ class Workspace:
             return None if dry_run else retention.retire(self.place, self.rulebook(), found), found
 
     def merge(self, *, wait_s: float = 0.0) -> Run | None:
-        """Put small segments of the history into one, so that an ingest opens few; None where nothing is to be done."""
+        """Put more of the history's segments into one than an ingest does; None where there is nothing to gain."""
         with self.locked(wait_s):
-            return history.merge(self.place, self.rulebook())
+            return merging.merge(self.place, self.rulebook())
 
     def replay(self, which: str | int, *, threads: int | None = None, wait_s: float = 0.0) -> replay.Replayed:
         """Compute a committed run again, by ordinal or by the beginning of its id; its digest must be the same."""
