@@ -26,9 +26,15 @@ SEED = 20260601
 
 @pytest.fixture(scope="module")
 def workspace(prepared, tmp_path_factory) -> Path:
-    """A workspace at rest: its catalogue is one file."""
+    """A workspace at rest, in which some of what waited was edited and a file came again: its catalogue is one file."""
     folder = tmp_path_factory.mktemp("damage") / "ws"
     shutil.copytree(prepared / "ws", folder)
+    with Workspace(folder) as opened:
+        assert opened.copy_suspended(folder.parent / "copy.csv")
+        assert opened.correct(folder.parent / "copy.csv").run is not None
+        again = next(path for path in (prepared / "inbox" / "done").iterdir())
+        assert opened.ingest([again]).run is None
+        assert opened.status()["repeats"]
     assert {path.name for path in folder.iterdir() if path.is_file()} == {NAME, "lock"}
     return folder
 

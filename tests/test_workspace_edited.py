@@ -165,7 +165,12 @@ def test_a_row_that_is_edited_back_is_not_its_own_duplicate(workspace, tmp_path)
     assert all(workspace.replay(number).same for number in range(1, 6))
 
 
-def test_what_is_too_old_is_charged_only_where_it_is_edited_into_what_can_be_told(three_months, months, tmp_path):
+@pytest.mark.parametrize("merged", [False, True], ids=["its history is gone", "its history is still there, merged"])
+def test_what_is_too_old_is_charged_only_where_it_is_edited_into_what_can_be_told(
+    three_months, months, tmp_path, merged
+):
+    if merged:
+        assert three_months.merge() is not None
     three_months.retire()
     three_months.ingest([some_of(files_of(months[0])[0], tmp_path, slice(0, 50))])
     before, count = charged_records(three_months), waits(three_months)
@@ -189,7 +194,8 @@ def test_what_is_too_old_is_charged_only_where_it_is_edited_into_what_can_be_tol
     assert sum((charged_records(three_months) - before).values()) == 1
     assert waits(three_months) == count - 3
     assert three_months.verify() == []
-    assert all(three_months.replay(number).same for number in range(5, 12))
+    runs = range(5 + merged, 12 + merged)
+    assert all(three_months.replay(number).same for number in runs)
 
 
 def test_every_fault_is_told_at_once_and_nothing_is_written(workspace, tmp_path):

@@ -100,6 +100,11 @@ def status(workspace, as_json):
         say(f"feed     {each['feed'] or 'none':<16} {counts}; newest {each['newest'] or 'without date'}")
     for each in found["missing"]:
         say(f"missing  {each['feed']} {each['date'] or ''} {each['sequence']}")
+    for each in found["nodes"]:
+        if each["missing"] or each["repeats"]:
+            say(f"node     {each['feed']} {each['node']}: missing {each['missing']:,}, again {each['repeats']:,}")
+    for each in found["scattered"]:
+        say(f"node     {each['feed']}: numbers of run {each['run']} are no sequence, and were not followed")
     for each in found["repeats"]:
         say(f"repeat   {each['name']}: {each['times']} times more, first in run {each['run']}")
     for each in found["out_of_order"]:

@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from mediation.native._column import Batch
 from mediation.pipeline.engine import Engine, Job
+from mediation.pipeline.sequences import NodeSequences
 from mediation.pipeline.tables import Columns
 from mediation.rate import rate
 from mediation.settle.account_day import AccountDays
@@ -75,6 +76,8 @@ class Finisher:
         How often each code stands in each table of exceptions.
     oldest_suspended : dict of str to date
         The first UTC day of an event that was suspended by a code.
+    sequences : NodeSequences or None
+        Follows the nodes' numbers, where somebody wants that.
     """
 
     def __init__(self, book: Any, columns: Any, through: str, settle: bool):
@@ -86,10 +89,13 @@ class Finisher:
         self.exceptions: dict[str, Counter[str]] = {kind: Counter() for kind in TABLES[1:]}
         self.oldest_suspended: dict[str, dt.date] = {}
         self._city_of_feed = book.declared.book.city == "feed" and "city" in self.columns.usage.names
+        self.sequences: NodeSequences | None = None
         self._lock = threading.Lock()
 
     def finish(self, engine: Engine, job: Job) -> RunBatch:
         """Rate a job, where the run rates, and make its tables."""
+        if self.sequences is not None:
+            self.sequences.add(job.state.audit.feed, job.usage)
         rating = self._rated(engine, job) if self.rates else None
         set_aside = [rows for rows in (job.too_old, rating and rating.suspended) if rows is not None and rows.num_rows]
         rejects = suspended = duplicates = rated = usage = None

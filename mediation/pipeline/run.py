@@ -23,6 +23,7 @@ from mediation.pipeline.audit import STAGES, Audit
 from mediation.pipeline.digest import TableDigest
 from mediation.pipeline.engine import NO_PAST, Engine, Past
 from mediation.pipeline.finish import TABLES, Finished, Finisher, RunBatch
+from mediation.pipeline.sequences import NodeSequences, Stretch
 from mediation.pipeline.sources import Listed, list_sources
 from mediation.rulebook.zones import tzdata_version
 
@@ -67,6 +68,8 @@ class Stream(Finished):
         self.threads = max(1, threads if threads is not None else os.cpu_count() or 1)
         self.listed = listed
         self._finisher = Finisher(book, columns, through, settle)
+        if past.dated:  # in a workspace, which follows them over many runs
+            self._finisher.sequences = NodeSequences(book)
         self._engine = Engine(self.listed, book, self.threads, self._finisher.finish, through, past)
         self._results = self._engine.results()
         self.audit = Audit()
@@ -110,6 +113,11 @@ class Stream(Finished):
     def admission(self) -> Any:
         """The set of the run's fingerprints; None in a run that only decodes."""
         return self._engine.admission
+
+    @property
+    def stretches(self) -> list[Stretch]:
+        """Which of the nodes' numbers have come, once the iteration has ended; only in a workspace."""
+        return [] if self._finisher.sequences is None else self._finisher.sequences.stretches()
 
     @property
     def clock(self):

@@ -118,6 +118,7 @@ class FeedCheck:
             self.fault("$.file_name", "has no {date}, which chooses between the layouts")
         self._derived()
         self._dedup()
+        self._sequence()
         self._limits(template)
 
     def _template(self) -> NameTemplate | None:
@@ -174,6 +175,20 @@ class FeedCheck:
         if key and all(columns.get(column, "timestamp") != "timestamp" for column in key):
             what = "no time in the key: such records are undated, and looked up over the whole history; add start_time"
             self.known.findings.warning(self.file, path, what)
+
+    def _sequence(self) -> None:
+        declared, columns = self.feed.sequence, feed_columns(self.feed)
+        if declared is None:
+            return
+        named = {"number": (declared.number, "int64"), "node": (declared.node, "utf8")}
+        for part, (column, kind) in named.items():
+            if column is None or not self.known.refer(
+                column, columns, self.file, f"$.sequence.{part}", "column of this feed"
+            ):
+                continue
+            if columns[column] != kind and not (part == "node" and columns[column] == "code"):
+                what = "integers" if part == "number" else "text or codes"
+                self.fault(f"$.sequence.{part}", f"{column} is {columns[column]}, and must be {what}")
 
     def _limits(self, template: NameTemplate | None) -> None:
         limits = self.feed.limits

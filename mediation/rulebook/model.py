@@ -133,6 +133,13 @@ class Dedup(Key, frozen=True, kw_only=True):
     by_record_type: dict[str, Key] = {}
 
 
+class NodeSequence(Declared, frozen=True, kw_only=True):
+    """The numbers that a network node gives its records, one after the other (3GPP localSequenceNumber)."""
+
+    number: str  # an integer column
+    node: str | None = None  # a column that tells the counters apart; None: the feed has one
+
+
 class SourceLimits(Declared, frozen=True, kw_only=True):
     """Caps against bombs, per file."""
 
@@ -157,6 +164,7 @@ class Feed(Declared, frozen=True, kw_only=True):
     derive: list[Derive] = []
     segments: Segments | None = None
     dedup: Dedup = Dedup()
+    sequence: NodeSequence | None = None  # followed by a workspace, which tells gaps and repeats
     limits: SourceLimits = SourceLimits()
 
 

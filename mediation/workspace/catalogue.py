@@ -19,9 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import blake3
-
 from mediation.errors import InvariantError, TemporaryError
+from mediation.workspace import notes
 from mediation.workspace.rows import (
     STEPS,
     VERSION,
@@ -36,6 +35,7 @@ from mediation.workspace.rows import (
     Removal,
     Repeat,
     Run,
+    Seen,
     Settled,
     SourceRow,
     collected,
@@ -166,7 +166,7 @@ class Catalogue:
         rows = self._rows("SELECT value, hash FROM setting WHERE name = ?", name)
         if not rows and missing is not None:
             return missing
-        if not rows or rows[0][1] != _hash_of(name, rows[0][0]):
+        if not rows or rows[0][1] != notes.hash_of(name, rows[0][0]):
             raise InvariantError(f"the catalogue is damaged: its setting {name} is not what was written")
         return rows[0][0]
 
@@ -180,10 +180,12 @@ class Catalogue:
             found = [
                 f"its setting {name} is not what was written"
                 for name, *told in settings
-                if told[1] != _hash_of(name, told[0])
+                if told[1] != notes.hash_of(name, told[0])
             ]
             noted = self._rows("SELECT content_hash, name, times, hash FROM repeat ORDER BY content_hash")
-            found += [f"how often {row[1]} came again" for row in noted if row[3] != _hash_of_repeat(Repeat(*row[:3]))]
+            found += [
+                f"how often {row[1]} came again" for row in noted if row[3] != notes.hash_of_repeat(Repeat(*row[:3]))
+            ]
         return [f"the catalogue: {fault}" for fault in found]
 
     def runs(self) -> list[Run]:
@@ -286,6 +288,10 @@ class Catalogue:
         """What a run has collected of each feed."""
         return [Collected(*row) for row in self._rows("SELECT * FROM collected WHERE run = ? ORDER BY feed", run)]
 
+    def seen_by(self, run: int) -> list[Seen]:
+        """Which of the nodes' numbers a run has seen."""
+        return [Seen(*row) for row in self._rows("SELECT * FROM seen WHERE run = ? ORDER BY feed, node, first", run)]
+
     def ask(self, sql: str, *values: Any) -> list[tuple]:
         """Rows of whatever `rows.STEPS` declares."""
         return self._rows(sql, *values)
@@ -364,11 +370,13 @@ class Catalogue:
         try:
             with self._transaction():
                 self._connection.execute(f"INSERT INTO run VALUES ({_marks(row)})", row)
-                self._insert("source", [(*source[:-1], json.dumps(source.counts)) for source in noted.sources])
+                notes.add_sources(self._connection, noted.sources)
                 self._insert("artifact", noted.artifacts)
                 self._insert("collected", collected(noted.sources))
                 self._insert("move", noted.moves)
-                self._note_repeats(noted.repeats)
+                notes.add_repeats(self._connection, noted.repeats)
+                self._insert("seen", noted.seen)
+                notes.add_stretches(self._connection, noted.seen)
                 suspended = run.totals.get("exceptions", {}).get("suspended", {}).items()
                 oldest = run.totals.get("oldest_suspended", {})
                 self._insert("suspended", [(run.ordinal, code, items, oldest.get(code)) for code, items in suspended])
@@ -388,7 +396,7 @@ class Catalogue:
         """Note inputs that are to be moved without a run, and those that had come before."""
         with self._transaction():
             self._insert("move", moves)
-            self._note_repeats(repeats)
+            notes.add_repeats(self._connection, repeats)
 
     def published(self, ordinal: int) -> None:
         """Note that a run's folder is in its place, for good."""
@@ -430,15 +438,8 @@ class Catalogue:
             raise InvariantError(f"the catalogue is damaged: {error}") from error
 
     def _set(self, settings: dict[str, bytes]) -> None:
-        rows = [(name, value, _hash_of(name, value)) for name, value in settings.items()]
+        rows = [(name, value, notes.hash_of(name, value)) for name, value in settings.items()]
         self._connection.executemany("INSERT OR REPLACE INTO setting VALUES (?, ?, ?)", rows)
-
-    def _note_repeats(self, repeats: Sequence[Repeat]) -> None:
-        for each in repeats:
-            before = self._rows("SELECT times FROM repeat WHERE content_hash = ?", each.content_hash)
-            noted = each._replace(times=each.times + sum(times for (times,) in before))
-            self._connection.execute("DELETE FROM repeat WHERE content_hash = ?", (each.content_hash,))
-            self._insert("repeat", [(*noted, _hash_of_repeat(noted))])
 
     def _insert(self, table: str, rows: Sequence) -> None:
         if rows:
@@ -477,15 +478,6 @@ def _object(text: str) -> dict:
         return json.loads(text)
     except ValueError as error:
         raise InvariantError(f"the catalogue is damaged: {error}") from error
-
-
-def _hash_of_repeat(repeat: Repeat) -> str:
-    return _hash_of(repeat.content_hash, f"{repeat.name}\0{repeat.times}".encode())
-
-
-def _hash_of(name: str, value: bytes) -> str:
-    """Of a setting: nothing else in the catalogue would tell that one was changed."""
-    return blake3.blake3(name.encode() + b"\0" + value).hexdigest()
 
 
 @functools.cache

@@ -16,6 +16,7 @@ import datetime as dt
 import json
 from collections import Counter
 
+from mediation.workspace import sequences
 from mediation.workspace.protocol import Place
 from mediation.workspace.rows import Collected
 
@@ -27,15 +28,8 @@ SELECT feed, date, sequence + 1, following - 1 FROM (
 ) AS placed WHERE following > sequence + 1 ORDER BY feed, date, sequence
 """
 BEHIND = """
-SELECT name, run, feed, date, sequence, counts, newest, highest FROM (
-    SELECT source_id, name, run, feed, date, sequence, counts,
-        max(date) OVER (PARTITION BY feed ORDER BY source_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
-            AS newest,
-        max(sequence) OVER (
-            PARTITION BY feed, date ORDER BY source_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        ) AS highest
-    FROM source WHERE refused IS NULL
-) AS placed WHERE date < newest OR sequence < highest ORDER BY source_id
+SELECT name, run, feed, date, sequence, counts, newest, highest FROM behind JOIN source USING (source_id)
+ORDER BY source_id
 """
 REPEATS = """
 SELECT repeat.content_hash, repeat.name, feed, run, times FROM repeat
@@ -51,13 +45,13 @@ FROM collected GROUP BY feed ORDER BY feed
 
 def collection(place: Place) -> dict[str, list[dict]]:
     """`feeds`, and one row for every file that is `missing`, `repeats`, is `out_of_order` or `late`."""
-    out_of_order, late = _behind(place)
+    (out_of_order, late), gaps = _behind(place), place.catalogue.ask(GAPS)
     repeats = [
         {"name": name, "feed": feed, "run": run, "times": times}
         for _, name, feed, run, times in place.catalogue.ask(REPEATS)
     ]
     missing: Counter[str] = Counter()
-    for feed, _, first, last in place.catalogue.ask(GAPS):
+    for feed, _, first, last in gaps:
         missing[feed] += last - first + 1
     counts = {
         "missing": missing,
@@ -70,8 +64,9 @@ def collection(place: Place) -> dict[str, list[dict]]:
         told = dict(zip(Collected._fields[2:], sums, strict=True))
         feeds.append({"feed": feed, "newest": newest, **told, **{name: found[feed] for name, found in counts.items()}})
     return {
+        **sequences.told(place),
         "feeds": feeds,
-        "missing": missing_files(place),
+        "missing": _listed(gaps),
         "repeats": repeats,
         "out_of_order": out_of_order,
         "late": late,
@@ -80,9 +75,13 @@ def collection(place: Place) -> dict[str, list[dict]]:
 
 def missing_files(place: Place) -> list[dict]:
     """Feed, date and number of every missing file; of a gap the first thousand."""
+    return _listed(place.catalogue.ask(GAPS))
+
+
+def _listed(gaps: list[tuple]) -> list[dict]:
     return [
         {"feed": feed, "date": date, "sequence": sequence}
-        for feed, date, first, last in place.catalogue.ask(GAPS)
+        for feed, date, first, last in gaps
         for sequence in range(first, min(last, first + MOST_LISTED - 1) + 1)
     ]
 

@@ -19,7 +19,7 @@ from mediation.pipeline.audit import INTO, OUT_OF
 from mediation.pipeline.output import write_run
 from mediation.pipeline.run import Stream
 from mediation.pipeline.sources import list_sources
-from mediation.workspace import history, protocol
+from mediation.workspace import history, protocol, sequences
 from mediation.workspace.intake import KEPT, Taken, take_in
 from mediation.workspace.protocol import Place
 from mediation.workspace.rows import EventDay, Move, Noted, Repeat, Run, SourceRow
@@ -77,13 +77,14 @@ def ingest(
             return Report(None, repeats, {})
         batches = Stream([each.listed for each in fresh], book, threads, past=history.past(place))
         result, event_days = _write(place, batches, run, on_progress)
+        seen = sequences.write(batches.stretches, run)
         result["stages"]["keep"] = keeping  # is over before run.json is written, and not part of what it tells
         sources = _source_rows(run, book, fresh, result)
         run.disk.sync_folder(run.folder / KEPT)
         refused = {source.name for source in sources if source.refused}
         arguments = {"inputs": [each.content_hash or each.file_hash for each in fresh]}
         moves = _moves(place, inbox, taken, refused)
-        noted = Noted(sources=sources, moves=moves, repeats=_noted(repeats), event_days=event_days)
+        noted = Noted(sources=sources, moves=moves, repeats=_noted(repeats), event_days=event_days, seen=seen)
         return Report(run.commit("ingest", book, arguments, result, noted), repeats, result)
 
 

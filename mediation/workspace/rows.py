@@ -63,7 +63,20 @@ CREATE TABLE corrected (
 ) STRICT;
 CREATE INDEX corrected_by ON corrected (by_run);
 """
-COLLECTION = """
+BEHIND = """
+SELECT source_id, newest, highest FROM (
+    SELECT source_id, date, sequence,
+        max(date) OVER (PARTITION BY feed ORDER BY source_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+            AS newest,
+        max(sequence) OVER (
+            PARTITION BY feed, date ORDER BY source_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS highest
+    FROM source WHERE refused IS NULL
+) AS placed WHERE date < newest OR sequence < highest ORDER BY source_id
+"""  # slow where there are many: what `behind` must hold
+COLLECTION = f"""
+CREATE TABLE behind (source_id INTEGER PRIMARY KEY REFERENCES source, newest TEXT, highest INTEGER) STRICT;
+INSERT INTO behind {BEHIND.strip()};
 CREATE TABLE collected (
     feed TEXT NOT NULL, run INTEGER NOT NULL REFERENCES run, files INTEGER NOT NULL, refused INTEGER NOT NULL,
     sums_open INTEGER NOT NULL, bytes_in INTEGER NOT NULL, records_in INTEGER NOT NULL, rejected INTEGER NOT NULL,
@@ -84,8 +97,19 @@ CREATE TABLE repeat (
     content_hash TEXT PRIMARY KEY, name TEXT NOT NULL, times INTEGER NOT NULL, hash TEXT NOT NULL
 ) STRICT;
 """
+SEQUENCES = """
+CREATE TABLE seen (
+    feed TEXT NOT NULL, node TEXT NOT NULL, first INTEGER NOT NULL, run INTEGER NOT NULL REFERENCES run,
+    last INTEGER NOT NULL, records INTEGER NOT NULL, PRIMARY KEY (feed, node, first, run)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX seen_by ON seen (run);
+CREATE TABLE stretch (
+    feed TEXT NOT NULL, node TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, records INTEGER NOT NULL,
+    PRIMARY KEY (feed, node, first)
+) STRICT, WITHOUT ROWID;
+"""
 EDITED = "edited.parquet"  # of a run that has rated edited rows: which, and how they then were
-STEPS = TABLES, RETENTION, SUSPENSE, COLLECTION
+STEPS = TABLES, RETENTION, SUSPENSE, COLLECTION, SEQUENCES
 VERSION = len(STEPS)
 
 
@@ -145,6 +169,28 @@ class Collected(NamedTuple):
     conflicts: int
     suspended: int
     rated: int
+
+
+class Seen(NamedTuple):
+    """A stretch of a node's numbers that a run has seen, as `pipeline.sequences.Stretch`."""
+
+    feed: str
+    node: str
+    first: int
+    run: int
+    last: int
+    records: int
+
+
+class Behind(NamedTuple):
+    """An accepted file of an earlier date or a lower number than one that had come before, in the same run or earlier.
+
+    `newest` is the latest date of its feed until then, `highest` the greatest number of its date.
+    """
+
+    source_id: int
+    newest: str | None
+    highest: int | None
 
 
 class Repeat(NamedTuple):
@@ -239,6 +285,7 @@ class Noted(NamedTuple):
     artifacts: Sequence[Artifact] = ()
     moves: Sequence[Move] = ()
     repeats: Sequence[Repeat] = ()
+    seen: Sequence[Seen] = ()
     settled: Sequence[Settled] = ()
     corrected: Sequence[Corrected] = ()
     merged: Sequence[Merged] = ()

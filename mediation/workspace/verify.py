@@ -19,11 +19,11 @@ from mediation.decode.bytestream import ByteStream
 from mediation.errors import DamagedState, NoInputError, SourceRefused
 from mediation.pipeline.audit import INTO, OUT_OF
 from mediation.rulebook.model import SourceLimits
-from mediation.workspace import history, protocol, retention, staged, suspense
+from mediation.workspace import history, protocol, retention, sequences, staged, suspense
 from mediation.workspace.edited import FIXED
 from mediation.workspace.intake import PIECE_BYTES, kept_copy
 from mediation.workspace.protocol import Place
-from mediation.workspace.rows import Artifact, Run, SourceRow, collected
+from mediation.workspace.rows import BEHIND, Artifact, Run, SourceRow, collected
 
 COUNTED = {  # where the certificate counts the rows of a table
     "rated": ("rate", "items_out"),
@@ -61,6 +61,9 @@ def verify(place: Place) -> list[str]:
         found = found or _run_faults(place, run, sources, artifacts)  # which believes what is told of it
         faults += [f"run {run.ordinal}: {fault}" for fault in found]
         parent, link = run.run_id, run.chain
+    if place.catalogue.ask(BEHIND) != place.catalogue.ask("SELECT * FROM behind ORDER BY source_id"):
+        faults.append("which files came behind others is not what the files say")
+    faults += sequences.faults(place)
     return faults + _unknown_folders(place, runs) + _history_faults(place)
 
 
@@ -84,6 +87,7 @@ def _noted_faults(place: Place, run: Run) -> list[str]:
             sorted(arguments.get("corrected", [])),
         ),
         "collected": (catalogue.collected_by(run.ordinal), collected(catalogue.sources(run.ordinal))),
+        "seen": (catalogue.seen_by(run.ordinal), sequences.read(place, run)),
         "merged": (
             [each.run for each in catalogue.merged_by(run.ordinal)],
             sorted(arguments.get("merged", [])),
