@@ -153,6 +153,17 @@ bool closes(Segment& segment) {
     return true;
 }
 
+void require_memory_to_be_asked(const Bytes& file) {
+    Segment segment;
+    REQUIRE(open(segment, file));
+    if (segment.index.partitions.empty()) return;
+    const PartitionPlace& place = segment.index.partitions[0].place;
+    const Bytes filter = read_at(file, place.filter_offset, filter_bytes(place));
+    Arena::exhausted = true;
+    REQUIRE(!segment.index.keep_filter(0, filter.data()) && !segment.index.partitions[0].is_read());
+    Arena::exhausted = false;
+}
+
 // What the file says of each entry; false where it is damaged.
 bool ask(const Bytes& file, const Entries& asked, std::vector<int64_t>& answers) {
     Segment segment;
@@ -216,18 +227,32 @@ void require_sound(const Bytes& file) {
 
 // ------------------------------------------------------------------------------------------ changing
 
+// The parts of a sound file: where each begins, and its length.
+std::vector<std::pair<uint64_t, uint64_t>> parts_of(const SegmentIndex& index) {
+    std::vector<std::pair<uint64_t, uint64_t>> parts{
+        {0, sizeof(SegmentHeader)}, {index.header.directory_offset, directory_bytes(index.header.partitions)}};
+    for (const Partition& partition : index.partitions) {
+        const PartitionPlace& place = partition.place;
+        parts.push_back({place.begins_offset, begins_bytes(place)});
+        parts.push_back({place.filter_offset, filter_bytes(place)});
+        parts.push_back({place.buckets_offset, buckets_bytes(place.entries, place.buckets)});
+    }
+    return parts;
+}
+
 // Changes some bytes and words, and seals all parts again where they were.
 Bytes changed(Input& input, Bytes file) {
     Segment whole;
     REQUIRE(open(whole, file) && closes(whole));
     const SegmentHeader before = whole.index.header;
+    const auto parts = parts_of(whole.index);
     for (uint32_t changes = input.below(4) + 1; changes; --changes) {
-        const uint64_t from = input.coin() ? 0 : before.directory_offset;
-        const uint64_t at = (from + (input.coin() ? input.byte() : input.byte() * 257u)) % file.size();
-        if (input.coin() && at + sizeof(uint64_t) <= file.size()) {
-            uint64_t word;
+        const auto [begin, length] = parts[input.below(static_cast<uint32_t>(parts.size()))];
+        const uint64_t at = begin + (input.byte() + (input.coin() ? input.byte() * 256u : 0u)) % length;
+        if (input.coin() && at + sizeof(uint32_t) <= file.size()) {
+            uint32_t word;
             std::memcpy(&word, &file[at], sizeof word);
-            word += input.byte() - uint64_t{128};
+            word += input.byte() - uint32_t{128};
             std::memcpy(&file[at], &word, sizeof word);
         } else {
             file[at] = input.byte();
@@ -273,6 +298,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     REQUIRE(ask(whole, asked, answers));
     for (size_t i = 0; i < asked.size(); ++i)
         REQUIRE(answers[i] == (i < entries.size() ? int64_t{entries[i].check} : -1));
+    require_memory_to_be_asked(whole);
     Bytes all, some;
     REQUIRE(merged(files, kUndated, together, all) && all == whole);
     REQUIRE(merged(files, floor_day, together, some));

@@ -98,9 +98,8 @@ class Seal {
         const uint64_t checksum = of(part, partition, bucket, bytes, count);
         std::memcpy(bytes + count, &checksum, sizeof checksum);
     }
-    // Whether the last 8 of `count` bytes are the checksum of those before.
+    // Whether the last 8 of `count` bytes are the checksum of those before. Contract: there are as many.
     bool closes(SegmentPart part, uint64_t partition, uint64_t bucket, const uint8_t* bytes, uint64_t count) const {
-        if (count < kChecksumBytes) return false;
         uint64_t told;
         std::memcpy(&told, bytes + count - sizeof told, sizeof told);
         return told == of(part, partition, bucket, bytes, count - sizeof told);
