@@ -121,12 +121,12 @@ inline uint64_t begins_bytes(const PartitionPlace& place) {
 }
 inline uint64_t directory_bytes(uint64_t partitions) { return partitions * sizeof(PartitionPlace) + kChecksumBytes; }
 
+// Contract: there are entries.
 inline PartitionPlace place_for(int32_t day, uint64_t entries) {
     const uint64_t buckets = (entries + kEntriesInBucket / 2) / kEntriesInBucket;
     const uint64_t bits = 8 * sizeof(FilterBlock);
     const uint64_t blocks = (entries * kFilterBitsAnEntry + bits - 1) / bits;
-    return {day, static_cast<uint32_t>(buckets ? buckets : 1), static_cast<uint32_t>(blocks ? blocks : 1), 0, entries,
-            0, 0, 0};
+    return {day, static_cast<uint32_t>(buckets ? buckets : 1), static_cast<uint32_t>(blocks), 0, entries, 0, 0, 0};
 }
 
 // Gives every part its place; returns that of the directory.
