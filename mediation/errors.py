@@ -59,24 +59,38 @@ class TemporaryError(MediationError):
     exit_code = 75
 
 
-class RulebookError(MediationError):
-    """The rule book or the reference data are wrong.
+class FaultsError(MediationError):
+    """Something that was read whole, and is wrong.
 
     Attributes
     ----------
     faults : tuple of str
-        Every fault, each as ``file: $.path: what``.
+        Every fault.
     headline : str
         How many there are.
     """
 
-    exit_code = 78
+    of = "what was read"
 
     def __init__(self, faults):
         self.faults = tuple(faults)
         count = len(self.faults)
-        self.headline = f"{count} fault{'s' if count != 1 else ''} in the rule book:"
+        self.headline = f"{count} fault{'s' if count != 1 else ''} in {self.of}:"
         super().__init__("\n".join([self.headline, *self.faults]))
+
+
+class RulebookError(FaultsError):
+    """The rule book or the reference data are wrong: each fault as ``file: $.path: what``."""
+
+    exit_code = 78
+    of = "the rule book"
+
+
+class EditedCopyError(FaultsError):
+    """An edited copy of suspended rows cannot be taken: each fault as ``row n: column: what``; nothing was written."""
+
+    exit_code = 65
+    of = "the edited copy"
 
 
 class SourceRefused(MediationError):

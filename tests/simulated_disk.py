@@ -337,6 +337,6 @@ def _blank() -> sqlite3.Connection:
 
 def blank() -> sqlite3.Connection:
     """An empty catalogue: the same one again, because preparing its statements is half of a history."""
-    for table in ("move", "removal", "dropped", "artifact", "source", "run"):
+    for table in ("move", "removal", "repeat", "dropped", "collected", "artifact", "source", "run"):
         _blank().execute(f"DELETE FROM {table}")
     return _blank()

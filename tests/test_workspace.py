@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from unittest import mock
 
 import pyarrow.compute as pc
 import pytest
@@ -24,6 +25,7 @@ from mediation.errors import InvariantError, NoInputError, OutputError, Rulebook
 from mediation.pipeline.disk import Disk, network_of
 from mediation.pipeline.sources import list_sources
 from mediation.sample.generate import generate
+from mediation.workspace import staged
 from mediation.workspace.catalogue import NAME
 from mediation.workspace.rows import STEPS
 
@@ -71,14 +73,21 @@ def test_a_run_is_what_a_plain_run_would_be(workspace, day):
     assert workspace.verify() == []
 
 
+def without_repeats(status):
+    feeds = [{name: count for name, count in each.items() if name != "repeats"} for each in status["feeds"]]
+    return {**status, "feeds": feeds, "repeats": []}
+
+
 def test_the_same_files_again_change_nothing(workspace, day):
     workspace.ingest(day[1])
-    before = committed(workspace), workspace.status()
+    before = committed(workspace), without_repeats(workspace.status())
     refused = {name for name, code in _files(workspace) if code}
     again = workspace.ingest([path for path in day[1] if path.name not in refused])
     assert again.run is None
     assert {each.known_from for each in again.repeats} == {1}
-    assert (committed(workspace), workspace.status()) == before
+    noted = {each["name"]: each["times"] for each in workspace.status()["repeats"]}
+    assert noted == dict.fromkeys((path.name for path in day[1] if path.name not in refused), 1)
+    assert (committed(workspace), without_repeats(workspace.status())) == before
 
 
 @pytest.mark.parametrize("disguise", ["renamed", "gzip", "zstd"])
@@ -184,18 +193,6 @@ def test_a_second_file_of_a_name_is_moved_beside_the_first(workspace, day, tmp_p
     assert len(list((inbox / "done").iterdir())) + len(list((inbox / "quarantine").glob("*"))) == 2
 
 
-def test_gaps_in_sequences_are_named(tmp_path):
-    generate(tmp_path / "market", records=2000, files=5, feeds=["cucc"], processes=1)
-    files = sorted((tmp_path / "market" / "in").iterdir())[:5]
-    with md.Workspace.init(tmp_path / "ws", RULES, tmp_path / "market" / "reference") as workspace:
-        workspace.ingest(files[:1])
-        assert workspace.status()["gaps"] == []
-        workspace.ingest(files[3:4])
-        assert workspace.status()["gaps"] == [{"feed": "cucc", "date": "2026-06-01", "missing": [2, 3]}]
-        workspace.ingest(files[1:3])
-        assert workspace.status()["gaps"] == []
-
-
 def test_readers_glob_whole_runs(workspace, day):
     import duckdb
     import polars as pl
@@ -252,7 +249,9 @@ def test_what_is_no_workspace_of_ours_is_refused(workspace, day, tmp_path):
 
 def test_an_older_versions_workspace_is_brought_up_to_date(workspace, day, tmp_path):
     files = day[1]
-    workspace.ingest(files[:3])
+    of_run = tuple(name for name in staged.OF_RUN if name != "oldest_suspended")
+    with mock.patch.object(staged, "OF_RUN", of_run):
+        workspace.ingest(files[:3])
     workspace.close()
     of_version_1(workspace.root / NAME)
     with md.Workspace(workspace.root) as upgraded:
@@ -269,8 +268,12 @@ def of_version_1(path):
     """Take away what later versions have added."""
     with sqlite3.connect(path) as catalogue:
         for step in reversed(STEPS[1:]):
+            for name in re.findall("CREATE INDEX (\\w+) ON source ", step):
+                catalogue.execute(f"DROP INDEX {name}")
             for name in reversed(re.findall("CREATE TABLE (\\w+)", step)):
                 catalogue.execute(f"DROP TABLE {name}")
+            for table, column in re.findall("ALTER TABLE (\\w+) ADD COLUMN (\\w+)", step):
+                catalogue.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
         catalogue.execute("PRAGMA user_version = 1")
 
 

@@ -19,8 +19,9 @@ from typing import Any
 
 from mediation.errors import TemporaryError
 from mediation.workspace import protocol
+from mediation.workspace.collection import REPEATS
 from mediation.workspace.protocol import RUNS, STAGING, Place
-from mediation.workspace.rows import Artifact, Dropped, Move, Noted, Removal, Run, SourceRow
+from mediation.workspace.rows import Artifact, Dropped, Move, Noted, Removal, Repeat, Run, SourceRow
 from tests.simulated_disk import LOSE, Died, File, Folder, SimulatedCatalogue, SimulatedDisk, blank, content_hash
 
 
@@ -166,10 +167,11 @@ def ingest(place: Place, attempt: str) -> None:
         if not known:
             fresh.append((name, data))
     moves = [_move(place, name, data) for name, data in found]
+    repeats = [Repeat(content_hash(data), name) for name, data in found if (name, data) not in fresh]
     folder = protocol.stage(place, attempt)
     if not fresh:
         protocol.abandon(place, attempt)
-        catalogue.add_moves(moves)
+        catalogue.add_moves(moves, repeats)
         protocol.finish_moves(place)
         return
     last = catalogue.last_run()
@@ -178,7 +180,7 @@ def ingest(place: Place, attempt: str) -> None:
     run_id = content_hash(b"".join(data for _, data in fresh))
     texts = "parent", "toy", "version", "book", "reference"
     run = Run(ordinal, run_id, *texts, {}, {}, "chain", f"{ordinal}-{run_id}", attempt)
-    protocol.commit(place, run, Noted(_sources(catalogue.next_source_id(), ordinal, fresh), artifacts, moves))
+    protocol.commit(place, run, Noted(_sources(catalogue.next_source_id(), ordinal, fresh), artifacts, moves, repeats))
 
 
 def retire(place: Place, attempt: str) -> None:
@@ -256,6 +258,7 @@ def outcome(history: History) -> dict[str, Any]:
         "artifacts": catalogue.artifacts(),
         "files": disk.files(ROOT / RUNS),
         "moves": catalogue.moves(),
+        "repeats": catalogue.ask(REPEATS),
         "removals": catalogue.removals(),
         "inbox": inputs(disk),
         "lost": given - replaced - done,

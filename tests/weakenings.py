@@ -261,6 +261,12 @@ class WritesOverWhatIsThere(SimulatedDisk):
 # ------------------------------------------------------------------------------------------ catalogue
 
 
+class NotesRepeatsFirst(SimulatedCatalogue):
+    def commit(self, run: Run, noted: Noted) -> None:
+        self.add_moves([], noted.repeats)
+        super().commit(run, noted._replace(repeats=[]))
+
+
 class CommitsInTwo(SimulatedCatalogue):
     def commit(self, run: Run, noted: Noted) -> None:
         super().commit(run, noted._replace(artifacts=[], moves=[]))
@@ -323,5 +329,6 @@ WEAKENINGS = [
     ),
     weakening("a failed commit's files are removed", methods=Abandons),
     weakening("a commit is two transactions", catalogue=CommitsInTwo),
+    weakening("repeats are noted before the commit", catalogue=NotesRepeatsFirst),
     weakening("content may come twice", catalogue=ForgetsContent),
 ]

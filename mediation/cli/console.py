@@ -27,7 +27,7 @@ class Command(click.Group):
     """A group whose errors end in our exit codes."""
 
     def main(self, args=None, prog_name=None, **extra):
-        from mediation.errors import MediationError, RulebookError
+        from mediation.errors import FaultsError, MediationError
 
         extra["standalone_mode"] = False
         try:
@@ -40,7 +40,7 @@ class Command(click.Group):
             sys.exit(USAGE)
         except (click.exceptions.Abort, KeyboardInterrupt):
             fail(TEMPORARY, "stopped before the end; nothing was published")
-        except RulebookError as error:
+        except FaultsError as error:
             fail(error.exit_code, error.headline, *error.faults)
         except MediationError as error:
             fail(error.exit_code, str(error))

@@ -74,6 +74,12 @@ def ingest(workspace, inbox, threads, wait_s, merge, as_json, quiet, files):
     return beyond_limits(book, result) if result else 0
 
 
+FEED_COUNTS = (
+    *("files", "refused", "missing", "repeats", "out_of_order", "late", "sums_open"),
+    *("records_in", "rated", "duplicates", "suspended", "rejected"),
+)
+
+
 @click.command()
 @click.argument("workspace", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True)
@@ -89,10 +95,20 @@ def status(workspace, as_json):
     say(f"{found['runs']:,} runs, {found['files']:,} files, {len(found['refused']):,} refused")
     say(*(f"  {name:<20}{count:>20,}" for name, count in found["totals"].items() if count))
     say(*(f"refused  {each['name']}: {each['code']} (run {each['run']})" for each in found["refused"]))
-    for gap in found["gaps"]:
-        say(f"missing  {gap['feed']} {gap['date'] or ''}: {', '.join(map(str, gap['missing'][:20]))}")
+    for each in found["feeds"]:
+        counts = ", ".join(f"{name} {each[name]:,}" for name in FEED_COUNTS if each[name])
+        say(f"feed     {each['feed'] or 'none':<16} {counts}; newest {each['newest'] or 'without date'}")
+    for each in found["missing"]:
+        say(f"missing  {each['feed']} {each['date'] or ''} {each['sequence']}")
+    for each in found["repeats"]:
+        say(f"repeat   {each['name']}: {each['times']} times more, first in run {each['run']}")
+    for each in found["out_of_order"]:
+        say(f"out of order {each['name']}: after number {each['after']} (run {each['run']})")
+    for each in found["late"]:
+        say(f"late     {each['name']}: {each['days']} days (run {each['run']})")
     for each in found["suspense"]:
-        say(f"suspense {each['code']:<28}{each['items']:>12,} since run {each['since_run']}")
+        age = "" if each["age_days"] is None else f", {each['age_days']} days"
+        say(f"suspense {each['code']:<28}{each['items']:>12,} since run {each['since_run']}{age}")
     say(f"certificates' last link {found['chain']}")
 
 
@@ -203,11 +219,16 @@ def list_waiting(workspace, codes, runs, as_json):
 @suspense.command()
 @of_waiting
 @click.option("--rows", default=20, show_default=True, type=click.IntRange(1), help="Most rows to print.")
-def show(workspace, codes, runs, rows):
-    """Say where the rows that wait in a WORKSPACE came from; never what they hold."""
+@click.option("--to", "copy", type=click.Path(path_type=Path), help="Write them whole, to be edited: .csv or .parquet.")
+def show(workspace, codes, runs, rows, copy):
+    """Say where the rows that wait in a WORKSPACE came from; never what they hold, but to a file (see `recycle`)."""
     from mediation import Workspace
 
     with Workspace(workspace) as opened:
+        if copy is not None:
+            count = opened.copy_suspended(copy, codes, runs)
+            say("nothing waits: no file was made" if count is None else f"{copy}: {count:,} rows")
+            return
         table = opened.suspended(codes, runs)
         names = opened.tables()["files"]
     files = dict(zip(names["source_id"].to_pylist(), names["name"].to_pylist(), strict=True))
@@ -219,13 +240,19 @@ def show(workspace, codes, runs, rows):
 
 @suspense.command()
 @of_waiting
+@click.option("--edited", type=click.Path(path_type=Path), help="A copy that `show --to` has made: its rows only.")
 @click.option("--wait", "wait_s", default=0.0, type=click.FloatRange(0), help="Seconds to wait for another run.")
-def recycle(workspace, codes, runs, wait_s):
-    """Rate what waits in a WORKSPACE again, by its rule book of today (see `use`)."""
+def recycle(workspace, codes, runs, edited, wait_s):
+    """Rate what waits in a WORKSPACE again, by its rule book of today (see `use`), or as it was edited."""
     from mediation import Workspace
 
+    if edited is not None and (codes or runs):
+        raise click.UsageError("an edited copy says itself what is meant: leave --code and --run out")
     with Workspace(workspace) as opened:
-        say_settled(opened.recycle(codes, runs, wait_s=wait_s))
+        if edited is not None:
+            say_settled(opened.correct(edited, wait_s=wait_s))
+        else:
+            say_settled(opened.recycle(codes, runs, wait_s=wait_s))
 
 
 @suspense.command(name="write-off")
@@ -247,5 +274,7 @@ def say_settled(settling):
         say("nothing waits: no run was made")
         return
     totals = settling.run.totals
-    became = ", ".join(f"{name} {totals[name]:,}" for name in ("rated", "suspended", "written_off") if totals[name])
+    became = ", ".join(
+        f"{name} {totals[name]:,}" for name in ("rated", "suspended", "duplicates", "written_off") if totals[name]
+    )
     say(f"run {settling.run.ordinal} is committed: recycled {totals['recycled']:,} = {became}")

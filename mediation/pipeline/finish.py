@@ -9,6 +9,7 @@ Conventions
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 from collections import Counter
 from functools import cached_property
@@ -72,6 +73,8 @@ class Finisher:
     ----------
     exceptions : dict of str to Counter
         How often each code stands in each table of exceptions.
+    oldest_suspended : dict of str to date
+        The first UTC day of an event that was suspended by a code.
     """
 
     def __init__(self, book: Any, columns: Any, through: str, settle: bool):
@@ -81,6 +84,7 @@ class Finisher:
         self.account_days = AccountDays(book.declared.book.zone)
         self.settlement = Settlement(book)
         self.exceptions: dict[str, Counter[str]] = {kind: Counter() for kind in TABLES[1:]}
+        self.oldest_suspended: dict[str, dt.date] = {}
         self._city_of_feed = book.declared.book.city == "feed" and "city" in self.columns.usage.names
         self._lock = threading.Lock()
 
@@ -139,8 +143,10 @@ class Finisher:
             measured = {"rated": amount(rating.rated_rows), "suspended": amount(rating.suspended)}
         too_old = (0, 0, 0) if job.too_old is None else amount(job.too_old)
         counted = {"rejects": job.rejects.counts("code")}
+        oldest: dict[str, dt.date] = {}
         for rows in set_aside:
             counted["suspended"] = counted.get("suspended", {}) | rows.counts("code")
+            oldest |= _oldest(job.usage, rows)
         if job.duplicates is not None:
             measured["duplicates"] = amount(job.duplicates)
             counted["duplicates"] = job.duplicates.counts("verdict")
@@ -149,6 +155,8 @@ class Finisher:
         with self._lock:
             for kind, codes in counted.items():
                 self.exceptions[kind].update(codes)
+            for code, day in oldest.items():
+                self.oldest_suspended[code] = min(day, self.oldest_suspended.get(code, day))
             for name, measure in measured.items():
                 audit.add(name, measure)
             audit.set_too_old_aside(too_old)
@@ -157,6 +165,16 @@ class Finisher:
                 if stage in audit.stages:
                     audit.enter(stage, entered)
             audit.conflicts += counted.get("duplicates", {}).get(CONFLICT, 0)
+
+
+def _oldest(usage: Batch, suspended: Batch) -> dict[str, dt.date]:
+    """The first day of the events that each code suspends; of none, where they have no time."""
+    if "start_time" not in usage.names:
+        return {}
+    times = pa.record_batch(usage.take(suspended, ["start_time"]))["start_time"]
+    codes = pa.record_batch(suspended.select(["code"]))["code"]
+    firsts = pa.table({"code": codes, "time": times}).group_by("code").aggregate([("time", "min")]).to_pylist()
+    return {row["code"]: row["time_min"].date() for row in firsts if row["time_min"] is not None}
 
 
 def amount_of(item_no: np.ndarray, byte_length: np.ndarray) -> tuple[int, int, int]:
@@ -184,6 +202,11 @@ class Finished:
     def exceptions(self) -> dict[str, Counter[str]]:
         """How often each code stands in each table of exceptions."""
         return self._finisher.exceptions
+
+    @property
+    def oldest_suspended(self) -> dict[str, dt.date]:
+        """The first UTC day of an event that was suspended by a code."""
+        return self._finisher.oldest_suspended
 
     @cached_property
     def settlement(self) -> pa.Table:

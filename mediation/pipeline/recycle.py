@@ -23,8 +23,6 @@ from mediation.pipeline.engine import Job, StageClock
 from mediation.pipeline.finish import Finished, Finisher, RunBatch, amount_of
 from mediation.rulebook.conform import conform
 
-RATED_AGAIN = ("rate",)
-
 
 class Recycling(Finished):
     """Suspended rows on their way through rating.
@@ -46,10 +44,12 @@ class Recycling(Finished):
     """
 
     threads = 1
+    stages: tuple[str, ...] = ("rate",)
+    admission: Any = ()  # has accepted nothing
 
     def __init__(self, rows: pa.Table, names: dict[int, tuple[str, str]], book: Any, *, write_off: bool = False):
         self.book, self.clock, self.records_done = book, StageClock(), 0
-        self._rows, self._names, self._write_off = _in_order(rows, book), names, write_off
+        self._rows, self._names, self._write_off = in_order(rows, book), names, write_off
         self._finisher = Finisher(book, None, "rate", True)
         self._rejects = Batch.of(pa.RecordBatch.from_pylist([], schema=schema.schema(schema.REJECTS)))
         self.audit = Audit()
@@ -61,21 +61,22 @@ class Recycling(Finished):
         for source_id, begin, end in zip(ids, starts, ends, strict=True):
             rows = self._rows.slice(begin, end - begin)
             name, feed = self._names[int(source_id)]
-            audit = SourceAudit(int(source_id), name, feed, stages=() if self._write_off else RATED_AGAIN)
+            audit = SourceAudit(int(source_id), name, feed, stages=() if self._write_off else self.stages)
             audits.append(audit)
             amount = amount_of(rows["item_no"].to_numpy(), rows["byte_length"].to_numpy())
             audit.add("recycled", amount)
             if self._write_off:
                 audit.add("written_off", amount)
             else:
-                yield from self._rated(rows, audit)
+                yield from self._finished(int(begin), int(end), audit)
             self.records_done += amount[0]
         self.audit = Audit(audits)
         self.audit.check()
 
-    def _rated(self, rows: pa.Table, audit: SourceAudit) -> Iterator[RunBatch]:
+    def _finished(self, begin: int, end: int, audit: SourceAudit) -> Iterator[RunBatch]:
+        """What becomes of the rows of one source."""
         state = SimpleNamespace(audit=audit)
-        for usage in conform(rows, self.book):
+        for usage in conform(self._rows.slice(begin, end - begin), self.book):
             everything = Batch.of(pa.record_batch({"row": np.arange(usage.num_rows, dtype=np.int32)}))
             job = Job(0, state, -1, 0, usage, None, self._rejects, 0, everything, None)  # type: ignore[arg-type]
             yield self._finisher.finish(self, job)  # type: ignore[arg-type]
@@ -86,7 +87,14 @@ def without_rows(book: Any) -> Recycling:
     return Recycling(pa.table({}), {}, book)
 
 
-def _in_order(rows: pa.Table, book: Any) -> pa.Table:
+def record_keys(rows: pa.Table | pa.RecordBatch) -> np.ndarray:
+    """One number for each row's record: a run holds at most 2^32 of them, and so does a file."""
+    source_id, record_no = (rows[name].to_numpy().astype(np.int64) for name in ("source_id", "record_no"))
+    assert not len(rows) or (record_no.min() >= 0 and record_no.max() < 1 << 32)
+    return source_id << 32 | record_no
+
+
+def in_order(rows: pa.Table, book: Any) -> pa.Table:
     """The rule book's usage columns in canonical order; what the rows do not have is null."""
     missing = {name: kind for name, kind in book.usage_columns.items() if name not in rows.column_names}
     for name, kind in missing.items():

@@ -214,6 +214,7 @@ def summary(batches: Stream, digests: dict[str, TableDigest]) -> dict:
         "wholesale_micro": _micro(settled["wholesale_amount"]),
         "retail_micro": _micro(settled["retail_amount"]),
         "exceptions": {kind: dict(sorted(codes.items())) for kind, codes in batches.exceptions.items()},
+        "oldest_suspended": {code: day.isoformat() for code, day in sorted(batches.oldest_suspended.items())},
         "version": __version__,
         "tzdata": tzdata_version(),
         "rulebook_hash": book.hash,

@@ -116,7 +116,7 @@ class FeedCheck:
             self.fault("$.file_name", "has no {date}, which chooses between the layouts")
         self._derived()
         self._dedup()
-        self._limits()
+        self._limits(template)
 
     def _template(self) -> NameTemplate | None:
         try:
@@ -173,11 +173,16 @@ class FeedCheck:
             what = "no time in the key: such records are undated, and looked up over the whole history; add start_time"
             self.known.findings.warning(self.file, path, what)
 
-    def _limits(self) -> None:
+    def _limits(self, template: NameTemplate | None) -> None:
         limits = self.feed.limits
         for name in ("max_bytes", "max_ratio", "max_members"):
             if getattr(limits, name) < 1:
                 self.fault(f"$.limits.{name}", "at least 1")
+        if self.feed.late_after_days is not None:
+            if self.feed.late_after_days < 0:
+                self.fault("$.late_after_days", "at least 0")
+            if template is not None and not template.has_date:
+                self.fault("$.late_after_days", "files of this feed have no date: file_name has no {date}")
         tolerance = self.feed.duration_tolerance_s
         if tolerance is None:
             return

@@ -147,6 +147,7 @@ class Feed(Declared, frozen=True, kw_only=True):
     numbers: str | None = None  # the set of number rules that its numbers are written by
     zone: str | None = None  # of its local times; default: the home zone
     compression: Literal["auto", "none", "gzip", "zstd"] = "auto"
+    late_after_days: int | None = None  # a file whose date is more days than this before the feed's newest is late
     duration_tolerance_s: int | None = None  # flag records whose duration differs from end - start by more
     derive: list[Derive] = []
     segments: Segments | None = None

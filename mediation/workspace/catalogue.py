@@ -26,22 +26,40 @@ from mediation.workspace.rows import (
     STEPS,
     VERSION,
     Artifact,
+    Collected,
+    Corrected,
     Dropped,
     EventDay,
     Merged,
     Move,
     Noted,
     Removal,
+    Repeat,
     Run,
     Settled,
     SourceRow,
+    collected,
 )
 
 NAME = "catalogue.sqlite"
 APPLICATION_ID = 0x4D444941
 DAMAGE = sqlite3.DatabaseError, UnicodeDecodeError  # the latter in place of a message that quotes what is damaged
 DECLARED = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name"
-NOT_SETTLED = "NOT EXISTS (SELECT 1 FROM settled WHERE settled.run = suspended.run AND settled.code = suspended.code)"
+WAITING = """
+SELECT suspended.run AS run, suspended.code AS code, suspended.items - coalesce(sum(corrected.items), 0) AS items,
+    coalesce(max(corrected.oldest), suspended.oldest) AS oldest
+FROM suspended LEFT JOIN corrected ON corrected.run = suspended.run AND corrected.code = suspended.code
+WHERE NOT EXISTS (SELECT 1 FROM settled WHERE settled.run = suspended.run AND settled.code = suspended.code)
+GROUP BY suspended.run, suspended.code, suspended.items, suspended.oldest
+HAVING suspended.items > coalesce(sum(corrected.items), 0)
+"""
+SETTLED_TWICE = """
+SELECT new.run FROM corrected AS new JOIN suspended ON suspended.run = new.run AND suspended.code = new.code
+WHERE new.by_run = ? AND (
+    EXISTS (SELECT 1 FROM settled WHERE settled.run = new.run AND settled.code = new.code)
+    OR suspended.items < (SELECT sum(items) FROM corrected WHERE run = new.run AND code = new.code)
+)
+"""
 
 
 class Catalogue:
@@ -164,6 +182,8 @@ class Catalogue:
                 for name, *told in settings
                 if told[1] != _hash_of(name, told[0])
             ]
+            noted = self._rows("SELECT content_hash, name, times, hash FROM repeat ORDER BY content_hash")
+            found += [f"how often {row[1]} came again" for row in noted if row[3] != _hash_of_repeat(Repeat(*row[:3]))]
         return [f"the catalogue: {fault}" for fault in found]
 
     def runs(self) -> list[Run]:
@@ -199,6 +219,16 @@ class Catalogue:
         """What a run has rated again or written off."""
         return [Settled(*row) for row in self._rows("SELECT * FROM settled WHERE by_run = ? ORDER BY run, code", run)]
 
+    def corrected(self, run: int) -> list[Corrected]:
+        """What later ones have rated edited of what a run has suspended."""
+        rows = self._rows("SELECT * FROM corrected WHERE run = ? ORDER BY by_run, code", run)
+        return [Corrected(*row) for row in rows]
+
+    def corrected_by(self, run: int) -> list[Corrected]:
+        """What a run has rated edited."""
+        rows = self._rows("SELECT * FROM corrected WHERE by_run = ? ORDER BY run, code", run)
+        return [Corrected(*row) for row in rows]
+
     def merged(self) -> list[Merged]:
         """Runs whose history stands in a later one's segment too."""
         return [Merged(*row) for row in self._rows("SELECT * FROM merged ORDER BY run")]
@@ -229,30 +259,36 @@ class Catalogue:
         """Every refused file: name, run, code."""
         return self._rows("SELECT name, run, refused FROM source WHERE refused IS NOT NULL ORDER BY source_id")
 
-    def sequences(self) -> list[tuple[str, str | None, int]]:
-        """Feed, date and sequence of every accepted file whose name has one, in that order."""
+    def waiting(self) -> list[tuple[int, str, int, str | None]]:
+        """What is suspended and not settled: run, code, items, and the first event day."""
+        return self._rows(f"{WAITING} ORDER BY run, code")
+
+    def runs_of_waiting(self) -> set[int]:
+        """Runs whose tables tell what waits: that have suspended it, or have rated a part of that edited."""
+        runs = {run for run, *_ in self.waiting()}
+        return runs | {by_run for run, by_run in self._rows("SELECT run, by_run FROM corrected") if run in runs}
+
+    def waiting_by_code(self) -> list[tuple[str, int, int, str | None]]:
+        """The same by code: items, the oldest run, and the first event day."""
         return self._rows(
-            "SELECT DISTINCT feed, date, sequence FROM source WHERE refused IS NULL AND sequence IS NOT NULL "
-            "ORDER BY feed, date, sequence"
+            f"SELECT code, sum(items), min(run), min(oldest) FROM ({WAITING}) AS waiting GROUP BY code ORDER BY code"
         )
 
-    def waiting(self) -> list[tuple[int, str, int]]:
-        """What is suspended and not settled: run, code, items."""
-        return self._rows(f"SELECT run, code, items FROM suspended WHERE {NOT_SETTLED} ORDER BY run, code")
-
-    def waiting_by_code(self) -> list[tuple[str, int, int]]:
-        """The same by code: items, and the oldest run."""
-        return self._rows(
-            f"SELECT code, sum(items), min(run) FROM suspended WHERE {NOT_SETTLED} GROUP BY code ORDER BY code"
-        )
-
-    def suspended(self, run: int) -> list[tuple[int, str, int]]:
-        """What a run has suspended: run, code, items."""
-        return self._rows("SELECT run, code, items FROM suspended WHERE run = ? ORDER BY code", run)
+    def suspended(self, run: int) -> list[tuple[str, int, str | None]]:
+        """What a run has suspended: code, items, and the first event day."""
+        return self._rows("SELECT code, items, oldest FROM suspended WHERE run = ? ORDER BY code", run)
 
     def suspended_codes(self) -> set[str]:
         """Every code that anything was ever suspended by."""
         return {code for (code,) in self._rows("SELECT DISTINCT code FROM suspended")}
+
+    def collected_by(self, run: int) -> list[Collected]:
+        """What a run has collected of each feed."""
+        return [Collected(*row) for row in self._rows("SELECT * FROM collected WHERE run = ? ORDER BY feed", run)]
+
+    def ask(self, sql: str, *values: Any) -> list[tuple]:
+        """Rows of whatever `rows.STEPS` declares."""
+        return self._rows(sql, *values)
 
     def moves(self) -> list[Move]:
         """Inputs that are to be moved."""
@@ -295,6 +331,16 @@ class Catalogue:
         """What a run has given up."""
         return [Dropped(*row) for row in self._rows("SELECT * FROM dropped WHERE by_run = ? ORDER BY run, part", run)]
 
+    def source_names(self) -> dict[int, tuple[str, str]]:
+        """Name and feed of every source."""
+        rows = self._rows("SELECT source_id, name, coalesce(feed, '') FROM source")
+        return {source_id: (name, feed) for source_id, name, feed in rows}
+
+    def run_of_source(self, source_id: int) -> int | None:
+        """The run that a source came in."""
+        rows = self._rows("SELECT run FROM source WHERE source_id = ?", source_id)
+        return rows[0][0] if rows else None
+
     def run_of_content(self, content_hash: str) -> int | None:
         """The run that has accepted a file of this content."""
         rows = self._rows("SELECT run FROM source WHERE content_hash = ? AND refused IS NULL", content_hash)
@@ -320,10 +366,16 @@ class Catalogue:
                 self._connection.execute(f"INSERT INTO run VALUES ({_marks(row)})", row)
                 self._insert("source", [(*source[:-1], json.dumps(source.counts)) for source in noted.sources])
                 self._insert("artifact", noted.artifacts)
+                self._insert("collected", collected(noted.sources))
                 self._insert("move", noted.moves)
-                suspended = run.totals.get("exceptions", {}).get("suspended", {})
-                self._insert("suspended", [(run.ordinal, code, items) for code, items in suspended.items()])
+                self._note_repeats(noted.repeats)
+                suspended = run.totals.get("exceptions", {}).get("suspended", {}).items()
+                oldest = run.totals.get("oldest_suspended", {})
+                self._insert("suspended", [(run.ordinal, code, items, oldest.get(code)) for code, items in suspended])
                 self._insert("settled", noted.settled)
+                self._insert("corrected", noted.corrected)
+                if noted.corrected and self._rows(SETTLED_TWICE, run.ordinal):
+                    raise InvariantError(f"run {run.ordinal} settles what was settled before")
                 self._insert("merged", noted.merged)
                 self._insert("event_day", noted.event_days)
                 self._insert("horizon", noted.horizon)
@@ -332,10 +384,11 @@ class Catalogue:
         except sqlite3.IntegrityError as error:
             raise InvariantError(f"run {run.ordinal} was committed before, or a part of it: {error}") from error
 
-    def add_moves(self, moves: Sequence[Move]) -> None:
-        """Note inputs that are to be moved without a run."""
+    def add_moves(self, moves: Sequence[Move], repeats: Sequence[Repeat] = ()) -> None:
+        """Note inputs that are to be moved without a run, and those that had come before."""
         with self._transaction():
             self._insert("move", moves)
+            self._note_repeats(repeats)
 
     def published(self, ordinal: int) -> None:
         """Note that a run's folder is in its place, for good."""
@@ -380,6 +433,13 @@ class Catalogue:
         rows = [(name, value, _hash_of(name, value)) for name, value in settings.items()]
         self._connection.executemany("INSERT OR REPLACE INTO setting VALUES (?, ?, ?)", rows)
 
+    def _note_repeats(self, repeats: Sequence[Repeat]) -> None:
+        for each in repeats:
+            before = self._rows("SELECT times FROM repeat WHERE content_hash = ?", each.content_hash)
+            noted = each._replace(times=each.times + sum(times for (times,) in before))
+            self._connection.execute("DELETE FROM repeat WHERE content_hash = ?", (each.content_hash,))
+            self._insert("repeat", [(*noted, _hash_of_repeat(noted))])
+
     def _insert(self, table: str, rows: Sequence) -> None:
         if rows:
             self._connection.executemany(f"INSERT INTO {table} VALUES ({_marks(rows[0])})", rows)
@@ -417,6 +477,10 @@ def _object(text: str) -> dict:
         return json.loads(text)
     except ValueError as error:
         raise InvariantError(f"the catalogue is damaged: {error}") from error
+
+
+def _hash_of_repeat(repeat: Repeat) -> str:
+    return _hash_of(repeat.content_hash, f"{repeat.name}\0{repeat.times}".encode())
 
 
 def _hash_of(name: str, value: bytes) -> str:

@@ -22,7 +22,7 @@ from mediation.pipeline.sources import list_sources
 from mediation.workspace import history, protocol
 from mediation.workspace.intake import KEPT, Taken, take_in
 from mediation.workspace.protocol import Place
-from mediation.workspace.rows import EventDay, Move, Noted, Run, SourceRow
+from mediation.workspace.rows import EventDay, Move, Noted, Repeat, Run, SourceRow
 from mediation.workspace.staged import Staged, staged
 
 OF_SOURCE = (*INTO, *OUT_OF, "bytes_in", "conflicts", "sum_verified")
@@ -72,18 +72,18 @@ def ingest(
         repeats = [each for each in taken if not each.is_new]
         if not fresh:
             run.abandon()
-            place.catalogue.add_moves(_moves(place, inbox, repeats, set()))
+            place.catalogue.add_moves(_moves(place, inbox, repeats, set()), _noted(repeats))
             protocol.finish_moves(place)
             return Report(None, repeats, {})
         batches = Stream([each.listed for each in fresh], book, threads, past=history.past(place))
         result, event_days = _write(place, batches, run, on_progress)
         result["stages"]["keep"] = keeping  # is over before run.json is written, and not part of what it tells
-        sources = _source_rows(run, fresh, result)
+        sources = _source_rows(run, book, fresh, result)
         run.disk.sync_folder(run.folder / KEPT)
         refused = {source.name for source in sources if source.refused}
         arguments = {"inputs": [each.content_hash or each.file_hash for each in fresh]}
         moves = _moves(place, inbox, taken, refused)
-        noted = Noted(sources=sources, moves=moves, event_days=event_days)
+        noted = Noted(sources=sources, moves=moves, repeats=_noted(repeats), event_days=event_days)
         return Report(run.commit("ingest", book, arguments, result, noted), repeats, result)
 
 
@@ -97,7 +97,7 @@ def _write(place: Place, batches: Stream, run: Staged, on_progress: Any) -> tupl
     return result, event_days
 
 
-def _source_rows(run: Staged, fresh: list[Taken], result: dict) -> list[SourceRow]:
+def _source_rows(run: Staged, book: Any, fresh: list[Taken], result: dict) -> list[SourceRow]:
     """The run's files as it saw them; copies of refused ones are given up."""
     rows = []
     for each, found in zip(fresh, result["sources"], strict=True):
@@ -109,10 +109,17 @@ def _source_rows(run: Staged, fresh: list[Taken], result: dict) -> list[SourceRo
         date = listed.date.isoformat() if listed.date else None
         named = (found["source_id"], run.ordinal, listed.name, listed.feed, date, listed.sequence)
         counts = {name: found[name] for name in OF_SOURCE}
+        late_after = None if listed.feed is None else book.feeds[listed.feed].declared.late_after_days
+        if late_after is not None:
+            counts["late_after_days"] = late_after
         rows.append(
             SourceRow(*named, each.content_hash, each.file_hash, listed.file_bytes, refused, found["detail"], counts)
         )
     return rows
+
+
+def _noted(repeats: list[Taken]) -> list[Repeat]:
+    return [Repeat(each.content_hash, each.listed.name) for each in repeats if each.content_hash is not None]
 
 
 def _moves(place: Place, inbox: Path | None, taken: list[Taken], refused: set[str]) -> list[Move]:

@@ -13,7 +13,8 @@ Conventions
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from mediation.dedup.history import merge_segments
@@ -89,9 +90,23 @@ def _merge(place: Place, book: Any, chosen: list[Artifact]) -> Run | None:
         return None
     ordinals = sorted(each.run for each in chosen)
     with staged(place) as run:
-        segments = [history.segment(place, ordinal) for ordinal in ordinals]
-        result = write_run(without_rows(book), run.folder, run.disk)
-        pieces = merge_segments(segments, place.catalogue.setting("secret"), place.catalogue.horizon())
-        history.write_pieces(pieces, run.folder, run.disk)
+        result = write_merged(place, ordinals, book, run.folder, run.disk)
         merged = [Merged(ordinal, run.ordinal) for ordinal in ordinals]
         return run.commit("merge", book, {"merged": ordinals}, result, Noted(merged=merged))
+
+
+def write_merged(
+    place: Place, ordinals: Sequence[int], book: Any, folder: Path, disk: Any, *, before: int | None = None
+) -> dict:
+    """Write the run that puts these runs' segments into one, today or as the run of an ordinal.
+
+    Returns
+    -------
+    dict
+        What its run.json holds.
+    """
+    segments = [history.segment(place, ordinal) for ordinal in ordinals]
+    result = write_run(without_rows(book), folder, disk)
+    pieces = merge_segments(segments, place.catalogue.setting("secret"), place.catalogue.horizon(before))
+    history.write_pieces(pieces, folder, disk)
+    return result

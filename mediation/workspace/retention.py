@@ -28,7 +28,7 @@ from mediation.workspace import history
 from mediation.workspace.intake import KEPT
 from mediation.workspace.pinned import REFERENCES, in_force
 from mediation.workspace.protocol import RUNS, Place
-from mediation.workspace.rows import Dropped, Horizon, Noted, Removal, Run
+from mediation.workspace.rows import EDITED, Dropped, Horizon, Noted, Removal, Run
 from mediation.workspace.staged import staged
 
 HISTORY, SOURCES, RESULTS = PARTS = ("history", "sources", "tables")
@@ -61,7 +61,7 @@ def part_of(path: str) -> str | None:
         return HISTORY
     if folder == KEPT:
         return SOURCES
-    return RESULTS if folder in TABLES else None
+    return RESULTS if folder in (*TABLES, EDITED) else None
 
 
 def date_of(day: int | None) -> dt.date | None:
@@ -105,7 +105,7 @@ def plan(place: Place, book: Any) -> Plan:
     days = {HISTORY: kept.history_days, SOURCES: kept.sources_days, RESULTS: kept.tables_days}
     begins = {part: None if age is None else _month_of(mark - age) for part, age in days.items()}
     there, ages = _there(place), _ages(place)
-    waiting = {run for run, _, _ in place.catalogue.waiting()}
+    waiting = place.catalogue.runs_of_waiting()
     old = {
         part: [run for run in sorted(there[part]) if begin is not None and ages.get(run, mark) < begin]
         for part, begin in begins.items()

@@ -55,7 +55,37 @@ CREATE TABLE dropped (
 CREATE INDEX dropped_by ON dropped (by_run);
 CREATE TABLE removal (path TEXT PRIMARY KEY) STRICT;
 """
-STEPS = TABLES, RETENTION
+SUSPENSE = """
+ALTER TABLE suspended ADD COLUMN oldest TEXT;
+CREATE TABLE corrected (
+    run INTEGER NOT NULL REFERENCES run, code TEXT NOT NULL, by_run INTEGER NOT NULL REFERENCES run,
+    items INTEGER NOT NULL, oldest TEXT, PRIMARY KEY (run, code, by_run)
+) STRICT;
+CREATE INDEX corrected_by ON corrected (by_run);
+"""
+COLLECTION = """
+CREATE TABLE collected (
+    feed TEXT NOT NULL, run INTEGER NOT NULL REFERENCES run, files INTEGER NOT NULL, refused INTEGER NOT NULL,
+    sums_open INTEGER NOT NULL, bytes_in INTEGER NOT NULL, records_in INTEGER NOT NULL, rejected INTEGER NOT NULL,
+    duplicates INTEGER NOT NULL, conflicts INTEGER NOT NULL, suspended INTEGER NOT NULL, rated INTEGER NOT NULL,
+    PRIMARY KEY (feed, run)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX collected_run ON collected (run);
+INSERT INTO collected SELECT
+    coalesce(feed, ''), run, count(*) - count(refused), count(refused),
+    sum(refused IS NULL AND json_extract(counts, '$.sum_verified') IS 0),
+    sum(CASE WHEN refused IS NULL THEN json_extract(counts, '$.bytes_in') ELSE 0 END),
+    sum(json_extract(counts, '$.records_in')), sum(json_extract(counts, '$.rejected')),
+    sum(json_extract(counts, '$.duplicates')), sum(json_extract(counts, '$.conflicts')),
+    sum(json_extract(counts, '$.suspended')), sum(json_extract(counts, '$.rated'))
+    FROM source GROUP BY coalesce(feed, ''), run;
+CREATE INDEX source_of_feed ON source (feed, date, sequence) WHERE refused IS NULL;
+CREATE TABLE repeat (
+    content_hash TEXT PRIMARY KEY, name TEXT NOT NULL, times INTEGER NOT NULL, hash TEXT NOT NULL
+) STRICT;
+"""
+EDITED = "edited.parquet"  # of a run that has rated edited rows: which, and how they then were
+STEPS = TABLES, RETENTION, SUSPENSE, COLLECTION
 VERSION = len(STEPS)
 
 
@@ -97,6 +127,37 @@ class SourceRow(NamedTuple):
     counts: dict
 
 
+class Collected(NamedTuple):
+    """What a run has collected of a feed, or ('') of none: accepted and refused files, and what became of the records.
+
+    `sums_open` counts files whose declared sums could not be proved, because records of them could not be read.
+    """
+
+    feed: str
+    run: int
+    files: int
+    refused: int
+    sums_open: int
+    bytes_in: int
+    records_in: int
+    rejected: int
+    duplicates: int
+    conflicts: int
+    suspended: int
+    rated: int
+
+
+class Repeat(NamedTuple):
+    """A content that was given again after it had been taken: the name that it had last, and how often.
+
+    It is a note beside the runs, and no part of a certificate: how often a file is given is not what it holds.
+    """
+
+    content_hash: str
+    name: str
+    times: int = 1
+
+
 class Artifact(NamedTuple):
     """A file that a run has written, by its path in the run's folder."""
 
@@ -112,6 +173,19 @@ class Settled(NamedTuple):
     run: int
     code: str
     by_run: int
+
+
+class Corrected(NamedTuple):
+    """How many items of what a run has suspended by a code a later one has rated edited: those in its `edited.parquet`.
+
+    `oldest` is the first event day of what then waits on.
+    """
+
+    run: int
+    code: str
+    by_run: int
+    items: int
+    oldest: str | None
 
 
 class Merged(NamedTuple):
@@ -164,9 +238,25 @@ class Noted(NamedTuple):
     sources: Sequence[SourceRow] = ()
     artifacts: Sequence[Artifact] = ()
     moves: Sequence[Move] = ()
+    repeats: Sequence[Repeat] = ()
     settled: Sequence[Settled] = ()
+    corrected: Sequence[Corrected] = ()
     merged: Sequence[Merged] = ()
     event_days: Sequence[EventDay] = ()
     horizon: Sequence[Horizon] = ()
     dropped: Sequence[Dropped] = ()
     removals: Sequence[Removal] = ()
+
+
+def collected(sources: Sequence[SourceRow]) -> list[Collected]:
+    """What a run's files add up to, feed by feed."""
+    found: dict[tuple[str, int], list[SourceRow]] = {}
+    for source in sources:
+        found.setdefault((source.feed or "", source.run), []).append(source)
+    rows = []
+    for key, of_feed in sorted(found.items()):
+        accepted = [source for source in of_feed if source.refused is None]
+        left_open = sum(source.counts.get("sum_verified") is False for source in accepted)
+        sums = [sum(source.counts.get(name, 0) for source in accepted) for name in Collected._fields[5:]]
+        rows.append(Collected(*key, len(accepted), len(of_feed) - len(accepted), left_open, *sums))
+    return rows

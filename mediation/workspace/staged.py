@@ -29,7 +29,7 @@ SUMMED = (
     *(*INTO, *OUT_OF, "conflicts", "files_refused", "bytes_refused", "bytes_in", "bytes_accounted"),
     *("wholesale_micro", "retail_micro"),
 )
-OF_RUN = (*SUMMED, "files", "file_bytes", "digest", "exceptions", "tzdata")
+OF_RUN = (*SUMMED, "files", "file_bytes", "digest", "exceptions", "oldest_suspended", "tzdata")
 
 
 class _Hashed:

@@ -2,15 +2,14 @@
 
 Conventions
 -----------
-- A gap is a sequence number that lies between two that came, in the same feed and on the same date of the file name.
-- Suspense is what runs have suspended and no later run has rated again or written off, in items.
+- Suspense is what runs have suspended and no later run has rated again or written off, in items. It ages by event days:
+  from the first that waits to the watermark, the newest that was accepted; no clock is asked.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import time
-from itertools import groupby, pairwise
-from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
@@ -18,10 +17,10 @@ import pyarrow as pa
 from mediation.pipeline.audit import INTO, OUT_OF
 from mediation.pipeline.run import TABLES
 from mediation.workspace import retention
+from mediation.workspace.collection import collection, missing_files
 from mediation.workspace.protocol import Place
 from mediation.workspace.staged import SUMMED
 
-MOST_LISTED = 1000  # of a gap's numbers
 PUBLISHED_WITHIN_S, ASK_AGAIN_S = 1.0, 0.01
 RUN_COLUMNS = {
     "ordinal": pa.int64(),
@@ -45,6 +44,7 @@ FILE_COLUMNS = {
     "refused": pa.utf8(),
     **dict.fromkeys((*INTO, *OUT_OF, "bytes_in"), pa.int64()),
 }
+MISSING_COLUMNS = {"feed": pa.utf8(), "date": pa.utf8(), "sequence": pa.int64()}
 
 
 def tables(place: Place) -> dict[str, Any]:
@@ -65,6 +65,7 @@ def tables(place: Place) -> dict[str, Any]:
     found["runs"] = pa.Table.from_pylist(told, schema=pa.schema(list(RUN_COLUMNS.items())))
     told = [{**source._asdict(), **source.counts} for source in sources]
     found["files"] = pa.Table.from_pylist(told, schema=pa.schema(list(FILE_COLUMNS.items())))
+    found["missing"] = pa.Table.from_pylist(missing_files(place), schema=pa.schema(list(MISSING_COLUMNS.items())))
     return found
 
 
@@ -76,39 +77,38 @@ def _await_publication(place: Place) -> None:
 
 
 def status(place: Place) -> dict:
-    """Runs, files, gaps, suspense, totals, and the certificates' last link."""
+    """Runs, files, what was collected, suspense, totals, and the certificates' last link."""
     catalogue = place.catalogue
-    last = catalogue.last_run()
+    last, watermark = catalogue.last_run(), retention.date_of(retention.watermark(place))
     return {
         "runs": catalogue.run_count(),
         "files": catalogue.file_count(),
         "refused": _named(("name", "run", "code"), catalogue.refused()),
-        "gaps": gaps(place),
-        "suspense": _named(("code", "items", "since_run"), catalogue.waiting_by_code()),
+        **collection(place),
+        "suspense": [_aged(each, watermark) for each in waiting_by_code(place)],
         "totals": dict.fromkeys(SUMMED, 0) if last is None else last.sums,
         "last_run": None if last is None else last.run_id,
         "chain": None if last is None else last.chain,
-        "watermark": retention.written(retention.date_of(retention.watermark(place))),
+        "watermark": retention.written(watermark),
         "history_from": retention.written(retention.date_of(catalogue.horizon())),
         "interrupted": len(catalogue.unpublished()),
     }
 
 
 def waiting(place: Place) -> list[dict]:
-    """What is suspended: run, code, items."""
-    return _named(("run", "code", "items"), place.catalogue.waiting())
+    """What is suspended: run, code, items, and the first event day."""
+    return _named(("run", "code", "items", "oldest_day"), place.catalogue.waiting())
 
 
-def gaps(place: Place) -> list[dict]:
-    """Every sequence number that is missing between two that came."""
-    found = []
-    for (feed, date), rows in groupby(place.catalogue.sequences(), key=itemgetter(0, 1)):
-        missing: list[int] = []
-        for (*_, before), (*_, after) in pairwise(rows):
-            missing.extend(range(before + 1, min(after, before + 1 + MOST_LISTED)))
-        if missing:
-            found.append({"feed": feed, "date": date, "missing": missing[:MOST_LISTED]})
-    return found
+def waiting_by_code(place: Place) -> list[dict]:
+    """The same by code, with the oldest run."""
+    return _named(("code", "items", "since_run", "oldest_day"), place.catalogue.waiting_by_code())
+
+
+def _aged(waits: dict, watermark: dt.date | None) -> dict:
+    oldest = waits["oldest_day"]
+    known = oldest is not None and watermark is not None
+    return {**waits, "age_days": (watermark - dt.date.fromisoformat(oldest)).days if known else None}
 
 
 def _named(names: tuple[str, ...], rows: list[tuple]) -> list[dict]:

@@ -10,18 +10,20 @@ Conventions
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
 from mediation.decode.bytestream import ByteStream
-from mediation.errors import DamagedState, SourceRefused
+from mediation.errors import DamagedState, NoInputError, SourceRefused
 from mediation.pipeline.audit import INTO, OUT_OF
 from mediation.rulebook.model import SourceLimits
-from mediation.workspace import history, protocol, retention, staged
+from mediation.workspace import history, protocol, retention, staged, suspense
+from mediation.workspace.edited import FIXED
 from mediation.workspace.intake import PIECE_BYTES, kept_copy
 from mediation.workspace.protocol import Place
-from mediation.workspace.rows import Artifact, Run, SourceRow
+from mediation.workspace.rows import Artifact, Run, SourceRow, collected
 
 COUNTED = {  # where the certificate counts the rows of a table
     "rated": ("rate", "items_out"),
@@ -67,13 +69,21 @@ def _noted_faults(place: Place, run: Run) -> list[str]:
     catalogue, arguments = place.catalogue, run.arguments
     noted = {
         "suspended": (
-            {code: items for _, code, items in catalogue.suspended(run.ordinal)},
-            run.totals["exceptions"]["suspended"],
+            {code: (items, oldest) for code, items, oldest in catalogue.suspended(run.ordinal)},
+            {
+                code: (items, run.totals.get("oldest_suspended", {}).get(code))
+                for code, items in run.totals["exceptions"]["suspended"].items()
+            },
         ),
         "settled": (
             [[each.run, each.code] for each in catalogue.settled_by(run.ordinal)],
             sorted(arguments.get("settled", [])),
         ),
+        "corrected": (
+            [list(each[:2]) + list(each[3:]) for each in catalogue.corrected_by(run.ordinal)],
+            sorted(arguments.get("corrected", [])),
+        ),
+        "collected": (catalogue.collected_by(run.ordinal), collected(catalogue.sources(run.ordinal))),
         "merged": (
             [each.run for each in catalogue.merged_by(run.ordinal)],
             sorted(arguments.get("merged", [])),
@@ -98,8 +108,8 @@ def _run_faults(place: Place, run: Run, sources: list[SourceRow], artifacts: lis
     if faults:
         return faults  # what follows reads them
     result = json.loads((folder / "run.json").read_bytes())
-    for name in staged.OF_RUN:
-        if result[name] != run.totals[name]:
+    for name in run.totals:  # an older version's knows fewer
+        if result.get(name) != run.totals[name]:
             faults.append(f"run.json and the catalogue differ in {name}")
     into, out_of = (sum(run.totals[name] for name in side) for side in (INTO, OUT_OF))
     if into != out_of:
@@ -112,11 +122,31 @@ def _run_faults(place: Place, run: Run, sources: list[SourceRow], artifacts: lis
             faults.append(f"its files do not add up to its {name}")
     for table in COUNTED if retention.RESULTS not in given_up else ():
         faults += _table_faults(folder, table, artifacts, result)
+    faults += _edited_faults(place, run) if retention.RESULTS not in given_up else []
     known = {artifact.path for artifact in artifacts}
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
     faults += [f"{path}: nobody has written it" for path in sorted(there - known)]
     for source in accepted if retention.SOURCES not in given_up else ():
         faults += _kept_faults(kept_copy(folder, source.source_id), source)
+    return faults
+
+
+def _edited_faults(place: Place, run: Run) -> list[str]:
+    """Of the rows that a run has rated edited: each must have waited, whatever was settled before."""
+    if "edited" not in run.arguments:
+        return []
+    try:
+        edited, waited = suspense.corrected_by(place, run)
+    except NoInputError:  # which was given up
+        return []
+    here, there = (
+        sorted(zip(*(each[name].to_pylist() for name in ("run", *FIXED)), strict=True), key=str)
+        for each in (edited, waited)
+    )
+    faults = [] if here == there else [f"{suspense.EDITED} holds rows that did not wait, or for another reason"]
+    counts = Counter(zip(edited["run"].to_pylist(), edited["code"].to_pylist(), strict=True))
+    if dict(counts) != {(number, code): items for number, code, items, _ in run.arguments["corrected"]}:
+        faults.append(f"{suspense.EDITED} does not hold as many rows as it has settled")
     return faults
 
 

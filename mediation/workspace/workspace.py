@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from mediation.errors import InvariantError, NoInputError, OutputError, TemporaryError
 from mediation.pipeline.disk import Disk
 from mediation.rulebook import Rulebook, load_rulebook
-from mediation.workspace import history, ingest, merging, pinned, protocol, replay, retention, suspense
+from mediation.workspace import edited, history, ingest, merging, pinned, protocol, replay, retention, suspense
 from mediation.workspace import status as told
 from mediation.workspace import verify as checked
 from mediation.workspace.catalogue import NAME, Catalogue
@@ -261,7 +261,45 @@ class Workspace:
 
     def suspended(self, codes: Collection[str] = (), runs: Collection[int] = ()) -> pa.Table | None:
         """The rows that wait; None where there are none."""
-        return suspense.rows(self.place, self.suspense(codes, runs))
+        found = suspense.rows(self.place, self.suspense(codes, runs))
+        return None if found is None else found.drop_columns(["run"])
+
+    def copy_suspended(
+        self, path: str | os.PathLike, codes: Collection[str] = (), runs: Collection[int] = ()
+    ) -> int | None:
+        """Write the rows that wait to a file that somebody can edit and give to `correct`: ``.csv`` or ``.parquet``.
+
+        Returns
+        -------
+        int or None
+            How many; None (and no file) where there are none.
+
+        Raises
+        ------
+        OutputError
+            The file exists or cannot be made.
+        """
+        target, found = Path(path), self.suspended(codes, runs)
+        kind = edited.kind_of(target)
+        if found is None or not found.num_rows:
+            return None
+        try:
+            with Disk().create(target) as file:
+                edited.write_copy(found, kind, file)
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+        return found.num_rows
+
+    def correct(self, path: str | os.PathLike, *, wait_s: float = 0.0) -> suspense.Settling:
+        """Rate waiting rows as an edited copy has them; the records that it does not hold wait on.
+
+        Raises
+        ------
+        EditedCopyError
+            With every fault of the copy; nothing was written.
+        """
+        with self.locked(wait_s):
+            return suspense.correct(self.place, self.rulebook(), Path(path))
 
     def recycle(
         self, codes: Collection[str] = (), runs: Collection[int] = (), *, wait_s: float = 0.0
