@@ -114,7 +114,11 @@ bool open(Segment& segment, const Bytes& file) {
     if (!segment.index.read_header(header.data(), header.size(), file.size(), kSecret)) return false;
     const SegmentHeader& told = segment.index.header;
     const Bytes directory = read_at(file, told.directory_offset, directory_bytes(told.partitions));
-    return segment.index.read_directory(directory.data(), directory.size());
+    if (!segment.index.read_directory(directory.data(), directory.size())) return false;
+    uint64_t entries = 0;
+    for (const Partition& partition : segment.index.partitions) entries += partition.place.entries;
+    REQUIRE(entries == told.entries);
+    return true;
 }
 
 bool read_begins(Segment& segment, uint64_t number) {
@@ -151,6 +155,12 @@ bool closes(Segment& segment) {
         if (!segment.index.buckets_close(p, 0, partition.place.buckets, bytes.data(), bytes.size())) return false;
     }
     return true;
+}
+
+void require_shares_to_end(uint64_t n, uint64_t share) {
+    const uint64_t last = last_of_share(share, n);
+    REQUIRE(share_of(last, n) == share);
+    REQUIRE(share + 1 == n ? last == UINT64_MAX : share_of(last + 1, n) == share + 1);
 }
 
 void require_memory_to_be_asked(const Bytes& file) {
@@ -299,6 +309,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     for (size_t i = 0; i < asked.size(); ++i)
         REQUIRE(answers[i] == (i < entries.size() ? int64_t{entries[i].check} : -1));
     require_memory_to_be_asked(whole);
+    require_shares_to_end(entries.size() + 1, entries.size() / 3);
     Bytes all, some;
     REQUIRE(merged(files, kUndated, together, all) && all == whole);
     REQUIRE(merged(files, floor_day, together, some));

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <vector>
 
 namespace mediation {
@@ -18,12 +19,17 @@ class Arena {
 
     [[nodiscard]] uint8_t* take(size_t bytes) {
         if (exhausted) return nullptr;
-        pieces_.emplace_back(new uint8_t[bytes]);
+        pieces_.emplace_back(static_cast<uint8_t*>(::operator new(bytes, kAlignment)));
         return pieces_.back().get();
     }
 
   private:
-    std::vector<std::unique_ptr<uint8_t[]>> pieces_;
+    static constexpr std::align_val_t kAlignment{64};
+    struct Free {
+        void operator()(uint8_t* piece) const { ::operator delete(piece, kAlignment); }
+    };
+
+    std::vector<std::unique_ptr<uint8_t, Free>> pieces_;
 };
 
 }  // namespace mediation
