@@ -54,7 +54,7 @@ fuzz: $(FUZZ_TARGETS:%=build/fuzz/%)
 	        -print_final_stats=1 -artifact_prefix=build/fuzz/$$target- build/fuzz/found/$$target fuzz/corpus/$$target; \
 	done
 
-build/fuzz/%: fuzz/%.cpp fuzz/common.hpp fuzz/plan.hpp fuzz/exact/native/pool.hpp $(SOURCES)
+build/fuzz/%: fuzz/%.cpp fuzz/common.hpp fuzz/plan.hpp fuzz/exact/native/pool.hpp fuzz/exact/native/arena.hpp $(SOURCES)
 	@mkdir -p build/fuzz
 	$(CLANG) $(FUZZ_FLAGS) $< -o $@
 
