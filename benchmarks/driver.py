@@ -25,7 +25,6 @@ from benchmarks.peers.stopwatch import Stopwatch  # isort: skip  (starts the clo
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 import mediation as md
 from benchmarks.fold import fold_columns
@@ -91,8 +90,8 @@ def fold(stream: md.pipeline.run.Stream, way: Way) -> dict[str, int]:
     totals = modulo_word({name: sums[column] for name, column in SAME_COLUMNS.items()})
     totals["count_other_party"] = counts["count_other_party"]
     if way.through == "rate":
-        totals["sum_wholesale"] = micro(sums["wholesale_amount"])
-        totals["sum_retail"] = micro(sums["retail_amount"])
+        totals["sum_wholesale"] = sums["wholesale_amount"]
+        totals["sum_retail"] = sums["retail_amount"]
     return totals | counted(way, counts["rows"], counts["rejects"], counts["duplicates"] + counts["suspended"])
 
 
@@ -115,6 +114,8 @@ def collect(stream: md.pipeline.run.Stream, way: Way) -> dict[str, int]:
 
 def process(paths: list[str], book: md.Rulebook, way: Way, threads: int) -> dict[str, int]:
     """A whole run in memory."""
+    import pyarrow.compute as pc
+
     run = md.process(paths, book, threads=threads, columns=way.columns)
     amounts = {name: pc.sum(run.rated[f"{name}_amount"]).as_py() for name in ("wholesale", "retail")}
     return {

@@ -13,7 +13,6 @@ from __future__ import annotations
 import blake3
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 BLOCK_ROWS = 1 << 17
 
@@ -115,4 +114,4 @@ def _texts(array: pa.Array) -> tuple[np.ndarray, np.ndarray, pa.Buffer | None]:
 
 
 def _valid(array: pa.Array) -> np.ndarray:
-    return pc.is_valid(array).to_numpy(zero_copy_only=False)
+    return array.is_valid().to_numpy(zero_copy_only=False)

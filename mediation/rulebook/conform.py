@@ -14,7 +14,6 @@ from collections.abc import Container
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mediation.errors import UsageError
 from mediation.native._column import Batch
@@ -114,6 +113,8 @@ def _cast(chunk: pa.Array, name: str, target: pa.DataType) -> pa.Array:
 
 
 def _recode(chunk: pa.Array, name: str, values: pa.Array, strict: bool) -> pa.Array:
+    import pyarrow.compute as pc
+
     if pa.types.is_null(chunk.type):
         indices = pa.nulls(len(chunk), pa.int16())
     elif pa.types.is_dictionary(chunk.type):
