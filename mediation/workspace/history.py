@@ -30,7 +30,7 @@ MOST_MERGED = 16_000_000  # records in a merged segment: it is put together in m
 def past(place: Place, *, before: int | None = None) -> Past:
     """What a run has to know of those before it: of all, or of those before an ordinal."""
     known = [segment for _, segment in (opened(place) if before is None else every(place, before))]
-    return Past(place.catalogue.setting("secret"), True, SegmentHistory(known) if known else None)
+    return Past(place.catalogue.setting("secret"), True, SegmentHistory(known) if known else None, "blake3")
 
 
 def every(place: Place, before: int | None = None) -> list[tuple[int, Segment]]:
