@@ -5,8 +5,9 @@
 Conventions
 -----------
 - T1, T2, T3 are `md.stream`, stopped after a stage: each batch is reduced to sums over all its columns and dropped.
-  They have the columns that the peers have, T3-all whatever a run can give.
 - T1-table, T2-table and T3-table have everything in Arrow memory at the end, as the peers' have.
+- All have the columns that the peers have, T3-all whatever a run can give; what the peers add up in T5 alone (account
+  days, settlement) is added up there alone.
 - The same totals as the peers', under the same names. Amounts are micro-yuan.
 - NumPy's linear algebra, which nobody here uses, is told not to start threads of its own: 0.03 CPU seconds.
 """
@@ -60,8 +61,8 @@ TASKS = {
     "T2": Way("deduplicate", USAGE),
     "T3": Way("rate", "yardstick"),
     "T3-all": Way("rate"),
-    "T1-table": Way("decode", folded=False),
-    "T2-table": Way("deduplicate", folded=False),
+    "T1-table": Way("decode", USAGE, folded=False),
+    "T2-table": Way("deduplicate", USAGE, folded=False),
     "T3-table": Way("rate", "yardstick", folded=False),
 }
 
@@ -116,7 +117,7 @@ def process(paths: list[str], book: md.Rulebook, way: Way, threads: int) -> dict
     """A whole run in memory."""
     import pyarrow.compute as pc
 
-    run = md.process(paths, book, threads=threads, columns=way.columns)
+    run = md.process(paths, book, threads=threads, columns=way.columns, settle=False)
     amounts = {name: pc.sum(run.rated[f"{name}_amount"]).as_py() for name in ("wholesale", "retail")}
     return {
         **counted(way, run.rated.num_rows, run.rejects.num_rows, run.duplicates.num_rows + run.suspended.num_rows),

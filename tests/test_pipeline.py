@@ -123,6 +123,13 @@ def test_every_record_has_its_fate(day, whole):
     }
 
 
+def test_who_adds_up_himself_gets_the_same_rows(day, book, whole):
+    run = process(day[0], book, threads=2, settle=False)
+    assert run.summary["digest"] == whole.summary["digest"]
+    assert run.account_days.num_rows == run.settlement.num_rows == 0
+    assert run.summary["retail_micro"] is run.summary["wholesale_micro"] is None
+
+
 def test_money_adds_up_everywhere(whole):
     rated = sum(whole.rated["retail_amount"].to_pylist())
     assert (

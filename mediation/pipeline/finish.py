@@ -168,6 +168,11 @@ class Finished:
         return self._finisher.columns
 
     @property
+    def settles(self) -> bool:
+        """Whether account days and settlement are added up."""
+        return self._finisher.settles
+
+    @property
     def account_days(self) -> AccountDays:
         """The sums by account and day, to be read once the iteration has ended."""
         return self._finisher.account_days
