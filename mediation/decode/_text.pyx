@@ -399,24 +399,22 @@ cdef Batch finish_usage(Plan plan, Builder builder, list places, Work& work, con
     cdef vector[ColumnOut*] outs
     cdef size_t i
     cdef int32_t field
-    cdef int place
-    cdef ColumnOut* out
     cdef ColumnOut* of_provenance[5]
     cdef int64_t size
     for i in range(plan.native.columns.size()):
-        field = plan.native.columns[i].field
         if places[i] is None:
+            field = plan.native.columns[i].field
             size = text_bytes(plan.native, work, field) if field >= 0 else 0
             places[i] = builder.add(plan.columns[i][0], Kind.utf8, plan.columns[i][3], None, size)
-        out = builder.out(places[i])
-        outs.push_back(out)
-        with nogil:
+        outs.push_back(builder.out(places[i]))
+    for i in range(5):
+        of_provenance[i] = builder.out(<int> i)
+    with nogil:  # once: every return to Python is a wait for the other threads
+        for i in range(plan.native.columns.size()):
+            field = plan.native.columns[i].field
             if field >= 0 and plan.native.columns[i].kind == Kind.utf8:
-                copy_text(plan.native, values, work, field, out[0])
-            finish_nulls(plan.native.columns[i], work.nulls[i], work.kept, out[0])
-    for place in range(5):
-        of_provenance[place] = builder.out(place)
-    with nogil:
+                copy_text(plan.native, values, work, field, outs[i][0])
+            finish_nulls(plan.native.columns[i], work.nulls[i], work.kept, outs[i][0])
         derive(plan.native, work, outs)
         provenance(work, source_id, byte_offset, of_provenance[0].i32(), of_provenance[1].i64(),
                    of_provenance[2].i16(), of_provenance[3].i64(), of_provenance[4].i64())

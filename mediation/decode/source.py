@@ -73,6 +73,8 @@ class Source:
         Size of a text, raised to four times the longest record where that is more.
     said, compression : NameMatch and str, optional
         What the file's name says and what the file is, where that is not what `path` and the feed say.
+    hash_name : str
+        By which of `bytestream.HASHES` the content is known.
 
     Attributes
     ----------
@@ -86,7 +88,7 @@ class Source:
         Of the decompressed stream, and of the file.
     header_bytes, trailer_bytes, filler_bytes : int
     content_hash : str or None
-        Hex blake3 of the decompressed stream; None until it was read to its end.
+        Of the decompressed stream, in hex; None until it was read to its end.
     sum_verified : bool or None
         Set by `verify`: False when unreadable records left a declared sum open, None where none is declared.
 
@@ -108,6 +110,7 @@ class Source:
         chunk_bytes: int = CHUNK_BYTES,
         said: NameMatch | None = None,
         compression: str | None = None,
+        hash_name: str = "blake3",
     ):
         self.layout, self._feed = layout, feed
         self._declared, self._plan, self._columns = layout.declared, layout.plan, list(layout.control_columns)
@@ -121,7 +124,7 @@ class Source:
         self._begun = False
         self.content_hash = self.sum_verified = None
         self.header_bytes = self.trailer_bytes = self.filler_bytes = 0
-        self._stream = ByteStream(path, compression or feed.declared.compression, limits)
+        self._stream = ByteStream(path, compression or feed.declared.compression, limits, hash_name)
         header, trailer = self._declared.header, self._declared.trailer
         totals = header is not None and (header.record_count is not None or bool(header.sums))
         self.held = self.compression != "none" or trailer is not None or totals

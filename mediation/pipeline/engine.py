@@ -116,6 +116,7 @@ class Past(NamedTuple):
     dated: bool = False  # whether the run's own fingerprints are to become history
     history: Any = None
     horizon: int | None = None  # the first day that the history knows, since 1970; None: all
+    hash_name: str = "xxh3-128"  # a workspace knows contents by their hash, and takes one that nobody can forge
 
 
 NO_PAST = Past()
@@ -144,6 +145,7 @@ class Engine:
         self.states: list[SourceState] = []
         self.bases: list[int] = []  # ordinal of the first record of each source that has entered,
         self.base_sources: list[int] = []  # and which source it is
+        self._hash_name = past.hash_name
         self.bytes_done = 0  # of the files as they lie on disk
         self.records_done = 0
         self.completed = False  # every result was taken
@@ -305,9 +307,8 @@ class Engine:
                 feed = self.book.feeds[entry.feed]
                 state.layout = decoding.layout_of(feed, entry.date)
                 said, compression = NameMatch(entry.date, entry.sequence), "zstd" if entry.kept_of else None
-                with Source(
-                    entry.path, feed, state.layout, feed.declared.limits, said=said, compression=compression
-                ) as source:
+                given = {"said": said, "compression": compression, "hash_name": self._hash_name}
+                with Source(entry.path, feed, state.layout, feed.declared.limits, **given) as source:
                     state.source = source
                     state.held = source.held or state.layout.declared.header is not None
                     for chunk in source:
@@ -390,7 +391,8 @@ class Engine:
             raise kind(f"{state.audit.name}: {refusal}; rows of it had entered: nothing was published") from refusal
         state.close()
         if state.audit.content_hash is None:
-            state.audit.content_hash = file_hash(state.listed.path, most_bytes(self.book, state.listed.feed))
+            limit = most_bytes(self.book, state.listed.feed)
+            state.audit.content_hash = file_hash(state.listed.path, limit, self._hash_name)
         state.audit.refuse(refusal.code, refusal.detail)
 
     def first_places(self, duplicates: Batch) -> Batch:
