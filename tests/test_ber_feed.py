@@ -23,7 +23,7 @@ format = "ber"
 field = [
     { column = "served_msisdn", type = "digits", tag = "0/1:tbcd" },
     { column = "start_time", type = "timestamp", pattern = "%d%m%Y%H%M%S", coding = "bcd", tag = "0/2" },
-    { column = "uplink_bytes", type = "integer", unit = "KiB", coding = "integer", sum = true, tag = "0/3/u16[0='U']/1" },
+    { column = "uplink_bytes", type = "integer", unit = "KiB", sum = true, tag = "0/3/u16[0='U']/1:integer" },
     { column = "downlink_bytes", type = "integer", unit = "B", coding = "integer", optional = true, tag = "0/4" },
     { column = "other_party", type = "text", strip = "both", optional = true, tag = "0/5" },
 ]
