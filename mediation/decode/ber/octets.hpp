@@ -96,12 +96,31 @@ inline Parsed digits_value(const uint8_t* at, uint32_t length, bool swapped) noe
     return {static_cast<int64_t>((x & 0xFFFFFFFF) + (x >> 32) * 100000000), n.count ? Code::ok : Code::missing_value};
 }
 
-// Writes `count` digits as characters.
+namespace detail {
+
+struct DigitPairs {
+    uint8_t of[2][256][2];  // by order of the halves and octet
+};
+
+constexpr DigitPairs make_pairs() {
+    constexpr char kCharacters[] = "0123456789*#abcF";
+    DigitPairs pairs{};
+    for (int octet = 0; octet < 256; ++octet)
+        for (int half = 0; half < 2; ++half) {
+            pairs.of[0][octet][half] = static_cast<uint8_t>(kCharacters[half ? octet & 15 : octet >> 4]);
+            pairs.of[1][octet][half] = static_cast<uint8_t>(kCharacters[half ? octet >> 4 : octet & 15]);
+        }
+    return pairs;
+}
+
+inline constexpr DigitPairs kPairs = make_pairs();
+
+}  // namespace detail
+
+// Writes `count` digits as characters, and perhaps one octet more behind them.
 inline uint8_t* write_digits(const uint8_t* at, uint32_t count, bool swapped, uint8_t* out) noexcept {
-    static constexpr char kCharacters[] = "0123456789*#abcF";
-    for (uint32_t i = 0; i < count; ++i)
-        *out++ = static_cast<uint8_t>(kCharacters[detail::nibble(at, i, swapped)]);
-    return out;
+    for (uint32_t i = 0; i < count; i += 2) std::memcpy(out + i, detail::kPairs.of[swapped][at[i / 2]], 2);
+    return out + count;
 }
 
 inline uint8_t* write_hex(const uint8_t* at, uint32_t length, uint8_t* out) noexcept {

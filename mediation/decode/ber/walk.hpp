@@ -335,7 +335,7 @@ inline uint8_t* write_coded(const BerContext& context, const uint8_t* text, uint
             std::memcpy(out, value.data(), length);
             return out + length;
         }
-        default: std::memcpy(out, at, length); return out + length;
+        default: copy_bytes(out, at, length); return out + length;  // text and column end in padding
     }
 }
 
