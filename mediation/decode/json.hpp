@@ -50,7 +50,6 @@ struct JsonTree {
 };
 
 inline constexpr uint32_t kMostJsonDepth = 64;
-inline constexpr uint32_t kMostItems = 32767;     // of a record: item_no is an int16
 inline constexpr uint32_t kLeastItemBytes = 16;   // of its record: or a line of braces would fill the memory
 inline constexpr uint32_t kBesidePaths = 0xFFFFFFFFu;
 

@@ -20,7 +20,6 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from mediation.decode import decode as decoding
-from mediation.decode.source import Source
 from mediation.dedup import dedup
 from mediation.dedup.horizon import Bounded
 from mediation.errors import BadDataError, SourceRefused, TemporaryError
@@ -308,7 +307,7 @@ class Engine:
                 state.layout = decoding.layout_of(feed, entry.date)
                 said, compression = NameMatch(entry.date, entry.sequence), "zstd" if entry.kept_of else None
                 given = {"said": said, "compression": compression, "hash_name": self._hash_name}
-                with Source(entry.path, feed, state.layout, feed.declared.limits, **given) as source:
+                with state.layout.source(entry.path, feed, state.layout, feed.declared.limits, **given) as source:
                     state.source = source
                     state.held = source.held or state.layout.declared.header is not None
                     for chunk in source:

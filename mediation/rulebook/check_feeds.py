@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from mediation.rulebook.check_fields import MOST_RECORD_BYTES, FieldCheck, LayoutPlace, units_of
+from mediation.rulebook.check_tags import check_tags
 from mediation.rulebook.columns import (
     KIND_OF_FIELD,
     feed_columns,
@@ -224,7 +225,13 @@ class LayoutCheck:
             text = getattr(layout, name)
             if text is not None and (len(text.encode()) != 1 or text in "\r\n\0"):
                 self.fault(f".{name}", "must be a single byte, and no line end")
-        {"fixed": self._fixed, "delimited": self._delimited, "jsonl": self._json}[layout.format]()
+        formats = {"fixed": self._fixed, "delimited": self._delimited, "jsonl": self._json}
+        if (check := formats.get(layout.format)) is not None:
+            check()
+            if layout.ber is not None:
+                self.fault(".ber", f"says nothing of the format {layout.format}")
+        else:
+            check_tags(self.at)
         if layout.format != "jsonl":
             self._have_not(("path",), "only fields of JSON records have it")
         if not 1 <= layout.max_record_bytes <= MOST_RECORD_BYTES:
