@@ -54,6 +54,7 @@ struct Records {
     uint32_t* fault = nullptr;
     uint32_t* row_record = nullptr;  // of every record whose structure is sound: its number
     uint32_t* row_first = nullptr;   // … and where its fields begin: an index (delimited, quoted) or a position (fixed)
+    int16_t* row_item = nullptr;     // its place among its record's rows; null: each record is one row
     uint32_t records = 0;
     uint32_t rows = 0;
     uint32_t fields = 0;             // quoted: of all records so far

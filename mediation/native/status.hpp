@@ -32,11 +32,11 @@
     X(nonexistent_time, 21)                                                             \
     X(bad_utc_offset, 22)                                                               \
     X(bad_msisdn, 23)                                                                   \
-    X(bad_json, 30)                                                                     \
-    X(nested_too_deeply, 31)                                                            \
+    X(too_deep, 27)                                                                     \
+    X(too_many_items, 29)                                                               \
+    X(bad_json, 31)                                                                     \
     X(repeated_key, 32)                                                                 \
     X(wrong_structure, 33)                                                              \
-    X(too_many_items, 34)                                                               \
     /* a record that cannot be charged yet: suspended */                                \
     X(unknown_number, 40)                                                               \
     X(number_not_owned, 41)                                                             \
