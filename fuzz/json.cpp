@@ -110,7 +110,7 @@ struct Plain {
     bool value(uint32_t depth) {
         const int c = peek();
         if (c == '{' || c == '[') {
-            if (depth == kMostJsonDepth) return fail(Code::nested_too_deeply);
+            if (depth == kMostJsonDepth) return fail(Code::too_deep);
             ++at;
             if (peek() == (c == '{' ? '}' : ']')) return ++at, true;
             return c == '{' ? members(depth + 1) : elements(depth + 1);

@@ -315,7 +315,7 @@ inline uint32_t member_named(JsonReader& j, JsonToken key) noexcept {
 }
 
 inline Code open_container(JsonReader& j, uint32_t node, bool is_object) noexcept {
-    if (j.depth == kMostJsonDepth) return Code::nested_too_deeply;
+    if (j.depth == kMostJsonDepth) return Code::too_deep;
     if (node != kBesidePaths && j.tree.nodes[node].shape != (is_object ? JsonShape::object : JsonShape::list)) {
         tell(j, Code::wrong_structure, node);
         node = kBesidePaths;
@@ -409,10 +409,13 @@ inline bool reserve_rows(Records& r, uint32_t fields, uint32_t rows, uint32_t& r
     const Records old = r;
     room = std::max(rows, 2 * room);
     const int64_t cells = int64_t{room} * fields;
-    if (!take(r, r.row_record, room) || !take(r, r.row_first, room)) return false;
+    uint32_t* items = nullptr;
+    if (!take(r, r.row_record, room) || !take(r, r.row_first, room) || !take(r, items, room / 2 + 1)) return false;
+    r.row_item = reinterpret_cast<int16_t*>(items);
     if (!take(r, r.begins, cells) || !take(r, r.ends, cells)) return false;
     std::copy_n(old.row_record, r.rows, r.row_record);
     std::copy_n(old.row_first, r.rows, r.row_first);
+    std::copy_n(old.row_item, r.rows, r.row_item);
     std::copy_n(old.begins, size_t{r.rows} * fields, r.begins);
     std::copy_n(old.ends, size_t{r.rows} * fields, r.ends);
     return true;
@@ -441,6 +444,7 @@ inline void add_object(JsonReader& j, uint32_t begin, uint32_t content_end, uint
     if (j.items_level > 0) share(j, 0, j.first_row);
     for (uint32_t row = j.first_row; row < j.rows; ++row) {
         j.r.row_record[row] = record;
+        j.r.row_item[row] = static_cast<int16_t>(row - j.first_row);
         j.r.row_first[row] = row * j.fields;
     }
     j.r.rows = j.rows;

@@ -79,7 +79,7 @@ class Line:
         self.at += 1
         self.depth += 1
         if self.depth > DEEPEST:
-            raise Broken("nested_too_deeply", 0)
+            raise Broken("too_deep", 0)
         if way is not None and self.shape(way) is not kind:
             self.tell(way, "wrong_structure")
             way = None
