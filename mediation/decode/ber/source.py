@@ -3,7 +3,7 @@
 Conventions
 -----------
 - The records stand one after the other, or in an element at the layout's path; what stands before it is the header,
-  what stands after it to the end of the outermost element the trailer. Both must fit into a text.
+  what stands after it to the end of the outermost element the trailer. Neither is longer than MOST_OUTSIDE.
 - Octets 00 and FF between and behind records are filler. Anything else behind the outermost element is one stretch.
 - A record that cannot be read is passed over as far as it says that it goes; where it does not say so, everything up to
   the end of the records' element is one stretch, or up to the end of the file.
@@ -23,6 +23,7 @@ from mediation.decode.filesource import Chunk, FileSource, Stretch, Window
 from mediation.errors import SourceRefused, UsageError
 from mediation.rulebook.tags import paths_of, tag_of
 
+MOST_OUTSIDE = 1 << 21  # octets of a header or trailer: a few thousand recording entities take a tenth of that
 FILLER = b"\x00\xff"
 _NO_FILLER = re.compile(rb"[^\x00\xff]")
 
@@ -70,7 +71,7 @@ class BerSource(FileSource):
     def _header(self, window: Window) -> tuple[Window, bool]:
         """Where the records begin, and whether there are any; without, where the trailer goes on."""
         with memoryview(window.text) as view:
-            data = bytes(view[: window.filled])
+            data = bytes(view[: min(window.filled, MOST_OUTSIDE)])
         if not self._steps:
             return self._cdr_header(window, data), True
         begin = len(data) - len(data.lstrip(FILLER))
@@ -78,8 +79,8 @@ class BerSource(FileSource):
         try:
             at, found = self._open_levels(data, begin)
         except elements.Unreadable as error:
-            if error.code == "element_overrun" and window.filled == self._limit:
-                raise SourceRefused("header_missing", f"no records within the first {self._limit} bytes") from error
+            if error.code == "element_overrun" and (window.filled == self._limit or window.filled > len(data)):
+                raise SourceRefused("header_missing", f"no records within the first {len(data)} bytes") from error
             raise SourceRefused("header_missing", f"{error.code} at byte {error.offset}") from error
         self.header_bytes = at - begin
         return window._replace(begin=at), found
@@ -199,7 +200,7 @@ class BerSource(FileSource):
         if window.filled == self._limit:
             window = self._carry(window, window.begin)
         with memoryview(window.text) as view:
-            data = bytes(view[: window.filled])
+            data = bytes(view[: min(window.filled, window.begin + MOST_OUTSIDE)])
         at = self._close_levels(data, window.begin, window.offset)
         if self._levels:
             self.trailer_bytes = at - window.begin
