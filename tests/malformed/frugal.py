@@ -6,7 +6,8 @@ Conventions
 -----------
 - A line in is a family's number, its file being FOLDER/x.txt; a line out is what came of it, or ``no memory``.
 - The limit is on the address space. What a process has freed stays there and would be memory beside the limit; so each
-  family has a process of its own, forked before any rule book was loaded, and its file is made elsewhere.
+  family has a process of its own, forked before any rule book was loaded, and its file is made elsewhere. What loading
+  imports is imported before: the address space that an import leaves behind is not the decoder's either.
 - With `keep` everything decoded is kept, as a reader without bounds would do.
 """
 
@@ -16,6 +17,8 @@ import os
 import resource
 import sys
 from pathlib import Path
+
+import pyarrow.compute  # noqa: F401
 
 from tests.decode_book import feed_of
 from tests.malformed import GOOD
