@@ -165,6 +165,15 @@ def test_a_row_that_is_edited_back_is_not_its_own_duplicate(workspace, tmp_path)
     assert all(workspace.replay(number).same for number in range(1, 6))
 
 
+def test_nobody_else_is_taken_for_what_a_row_once_was(workspace, tmp_path):
+    first, second = (voices(workspace)[0].slice(number, 1) for number in (0, 1))
+    workspace.correct(copy_of(first, tmp_path / "away.csv", served_msisdn=8610000000000))
+    key = {name: first[name][0].as_py() for name in ("served_msisdn", "start_time", "charging_id")}
+    both = pa.concat_tables([first.select([*IDENTITY, *key]), second.select([*IDENTITY, *key])])
+    totals = workspace.correct(copy_of(both, tmp_path / "both.csv", **key)).run.totals
+    assert (totals["suspended"], totals["duplicates"]) == (1, 1)
+
+
 @pytest.mark.parametrize("merged", [False, True], ids=["its history is gone", "its history is still there, merged"])
 def test_what_is_too_old_is_charged_only_where_it_is_edited_into_what_can_be_told(
     three_months, months, tmp_path, merged
