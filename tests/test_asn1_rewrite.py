@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.asn1 import ber, modules
-from tests.asn1.values import value
+from tests.asn1.values import Habits, value
 
 # A value takes thousands of choices: too many to draw one by one.
 RANDOMS = st.integers(0, 1 << 32).map(Random)
@@ -24,8 +24,8 @@ def drawn(case, random):
     """A value of one type: its type, its codec and its name there."""
     name, kind, codec, alternative = TYPES[case]
     if alternative is None:
-        return kind(), codec(), name, value(kind(), random, {}, most=2)
-    made = value(modules.members(kind())[alternative], random, {}, share=0.3, most=2)
+        return kind(), codec(), name, value(kind(), random, Habits(most=2))
+    made = value(modules.members(kind())[alternative], random, Habits(share=0.3, most=2))
     return kind(), codec(), name, (alternative, made)
 
 

@@ -195,7 +195,10 @@ class Writer:
         return node.tag + length(len(body), spare) + body
 
 
-def rewrite(data: bytes, random: Random, shape: Shape | None = None, manner: Manner = Manner()) -> Rewritten:
+USUAL = Manner()
+
+
+def rewrite(data: bytes, random: Random, shape: Shape | None = None, manner: Manner = USUAL) -> Rewritten:
     """The same values, written otherwise.
 
     Parameters

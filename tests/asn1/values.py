@@ -12,7 +12,8 @@ from __future__ import annotations
 import string
 from collections.abc import Callable, Mapping
 from random import Random
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from tests.asn1.modules import LISTS, members
 
@@ -88,26 +89,28 @@ def leaf(kind, random: Random, leaves: Leaves) -> Any:
             return text(random, max(least, 1), min(most, 20))
 
 
-def value(kind, random: Random, leaves: Leaves, *, share: float = 0.5, most: int = 3) -> Any:
-    """A value of a type.
+class Habits(NamedTuple):
+    """How values of constructed types are made."""
 
-    Parameters
-    ----------
-    share : float
-        Of the optional members that are there.
-    most : int
-        The greatest number of elements of a list.
-    """
+    leaves: Leaves = MappingProxyType({})
+    share: float = 0.5  # of the optional members that are there
+    always: frozenset[str] = frozenset()  # members and elements that are there whatever the share
+    most: int = 3  # elements of a list
+
+
+def value(kind, random: Random, habits: Habits) -> Any:
+    """A value of a type."""
+    if names(kind)[0] in habits.leaves:
+        return leaf(kind, random, habits.leaves)
     if kind.TYPE == "CHOICE":
         name = random.choice(list(members(kind)))
-        return name, value(members(kind)[name], random, leaves, share=share, most=most)
+        return name, value(members(kind)[name], random, habits)
     if kind.TYPE in LISTS:
-        count = random.randint(1, most)
-        return [value(kind._cont, random, leaves, share=share, most=most) for _ in range(count)]
+        return [value(kind._cont, random, habits) for _ in range(random.randint(1, habits.most))]
     if kind.TYPE in ("SEQUENCE", "SET"):
         return {
-            name: value(each, random, leaves, share=share, most=most)
+            name: value(each, random, habits)
             for name, each in members(kind).items()
-            if not each._opt or random.random() < share
+            if not each._opt or name in habits.always or random.random() < habits.share
         }
-    return leaf(kind, random, leaves)
+    return leaf(kind, random, habits.leaves)
