@@ -1,10 +1,8 @@
-"""Charging records of a CHF (TS 32.298, record type 200), for which no library has a module: a small encoder by table.
+"""Charging records of a CHF (TS 32.298, record type 200), for which no library has a module.
 
 Conventions
 -----------
-- `FIELDS` is the record: a member's name, its context tag, and what it is made of. A list is ``[element]``, a set
-  ``("set", members)``, a sequence ``("sequence", members)``; a choice is explicit, ``("choice", members)``.
-- Tags are implicit, and so is the encoder: a value goes in by name, what has no value is left out.
+- `FIELDS` is the record, as `table` wants it told.
 - A session is that of data: one item for each used unit container, in the order of rating groups.
 """
 
@@ -13,12 +11,9 @@ from __future__ import annotations
 from random import Random
 from typing import Any, NamedTuple
 
-from tests.asn1 import ber
+from tests.asn1 import ber, table
 from tests.asn1.ts32298 import Instant, apn, instant, tbcd, time
 from tests.asn1.values import digits, whole
-
-ELEMENT = {"integer": b"\x02", "octets": b"\x04", "time": b"\x04", "text": b"\x16", "boolean": b"\x01"}
-SEQUENCE = b"\x30"
 
 TRIGGER = ("choice", {"sMFTrigger": (0, "integer")})
 PDU_CONTAINER = {
@@ -92,67 +87,12 @@ RECORD = ber.tag(200, constructed=True)
 IMSI_TYPE, IMEISV_TYPE = 1, 0
 
 
-def simple(kind: str, value: Any) -> bytes:
-    """The octets of a value that has no members."""
-    match kind:
-        case "integer":
-            return value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True)
-        case "boolean":
-            return b"\xff" if value else b"\x00"
-        case "text":
-            return value.encode()
-        case _:
-            return value
-
-
-def element(kind: Any, value: Any) -> bytes:
-    """A value in a list, under the tag of its type."""
-    if isinstance(kind, str):
-        return ber.tlv(ELEMENT[kind], simple(kind, value))
-    form, fields = kind
-    return members(fields, value) if form == "choice" else ber.tlv(SEQUENCE, members(fields, value))
-
-
-def content(kind: Any, value: Any) -> bytes:
-    if isinstance(kind, str):
-        return simple(kind, value)
-    if isinstance(kind, list):
-        return b"".join(element(kind[0], each) for each in value)
-    return members(kind[1], value)
-
-
-def members(fields: dict[str, Any], values: dict[str, Any]) -> bytes:
-    """The members that have a value, in the order of the table."""
-    made = []
-    for name, (number, kind) in fields.items():
-        if name in values:
-            tag = ber.tag(number, constructed=not isinstance(kind, str))
-            made.append(ber.tlv(tag, content(kind, values[name])))
-    return b"".join(made)
-
-
 def encoded(values: dict[str, Any]) -> bytes:
     """A charging record."""
-    return ber.tlv(RECORD, members(FIELDS, values))
+    return ber.tlv(RECORD, table.members(FIELDS, values))
 
 
-def shape(kind: Any) -> ber.Shape:
-    """What may be done to a value when it is rewritten."""
-    if isinstance(kind, str):
-        return ber.Shape("leaf")
-    if isinstance(kind, list):
-        inner = kind[0]
-        if isinstance(inner, tuple) and inner[0] != "choice":
-            return ber.Shape("list", lambda: {SEQUENCE: shape(inner)})
-        return ber.Shape("list", (lambda: shape(inner).members()) if isinstance(inner, tuple) else dict)
-    form, fields = kind
-    return ber.Shape(
-        form,
-        lambda: {ber.tag(number, constructed=not isinstance(k, str)): shape(k) for number, k in fields.values()},
-    )
-
-
-SHAPE = ber.Shape("choice", lambda: {RECORD: shape(("set", FIELDS))})
+SHAPE = ber.Shape("choice", lambda: {RECORD: table.shape(("set", FIELDS))})
 
 
 # -------------------------------------------------------------------------------------- random sessions

@@ -120,7 +120,7 @@ def lying(name, code, after, **parts):
 
 
 def strange(name, content):
-    return refused(name, "not_tap", content)
+    return refused(name, "wrong_format", content)
 
 
 TAP = [
@@ -138,7 +138,7 @@ TAP = [
     tap("a call of an entity that was not told", good(call(entity=7), "8613900000001")),
     tap("no network", CALL, parts=PARTS[:2]),
     tap("an event of nobody's", CALL, bad(call(number=400), "unknown_record"), after=audit(1500, 2)),
-    event("a call in pieces", group(9, b"\x7f\x81\x13\x7f"), "ber_bad_length"),
+    event("a call in pieces", group(9, b"\x7f\x81\x13\x7f"), "element_overrun"),
     event("a call of nothing", group(9), "missing_value", "start_time"),
     event("a time of thirteen digits", call(local="2026011008000"), "bad_timestamp", "start_time", charge=1500),
     event("a time of month 13", call(local="20261310080000"), "impossible_time", "start_time", charge=1500),
@@ -188,13 +188,13 @@ ENVELOPES = [
     lying("a currency of four letters", "bad_header", None, parts=(PARTS[0], accounting(currency="EURO"), PARTS[2])),
     lying("an offset of letters", "bad_header", None, parts=(*PARTS[:2], network(offset="+ab00"))),
     lying("an offset of a day", "bad_header", None, parts=(*PARTS[:2], network(offset="+2400"))),
-    refused("cut in the batch control", "ber_truncated", WHOLE[:40]),
-    refused("cut before the events", "ber_truncated", joined(batch(CALL)[:1])),
-    refused("cut in an event", "ber_truncated", joined(batch(CALL)[:1]) + CALL.raw[:30]),
-    refused("cut before the audit", "ber_truncated", joined(batch(CALL)[:2])),
-    refused("cut in the audit", "ber_truncated", WHOLE[:-1]),
-    refused("an indefinite batch without an end", "ber_truncated", application(1, True) + b"\x80" + WHOLE[3:]),
-    refused("a batch of four gigabytes", "ber_truncated", application(1, True) + b"\x84\xff\xff\xff\xff" + WHOLE[3:]),
+    refused("cut in the batch control", "element_overrun", WHOLE[:40]),
+    refused("cut before the events", "element_overrun", joined(batch(CALL)[:1])),
+    refused("cut in an event", "element_overrun", joined(batch(CALL)[:1]) + CALL.raw[:30]),
+    refused("cut before the audit", "element_overrun", joined(batch(CALL)[:2])),
+    refused("cut in the audit", "element_overrun", WHOLE[:-1]),
+    refused("an indefinite batch without an end", "element_overrun", application(1, True) + b"\x80" + WHOLE[3:]),
+    refused("a batch of four gigabytes", "element_overrun", application(1, True) + b"\x84\xff\xff\xff\xff" + WHOLE[3:]),
     refused("two batches", "unexpected_content", WHOLE + WHOLE),
     refused("garbage after the batch", "unexpected_content", WHOLE + b"garbage"),
     refused("the audit before the events", "unexpected_content", audit_first()),
