@@ -22,6 +22,7 @@ from tests.asn1 import ber, modules
 
 CHUNK = 20_000
 DECIMALS = 3
+LONGEST = 4096  # bytes that no record has
 MONTH = b"202606"
 Column = Callable[[np.random.Generator, int], np.ndarray]  # values of so many events, as octets (events, width)
 
