@@ -84,14 +84,14 @@ def told(usage, form: str, rejected: int) -> Found:
 
 def objects_of(path: Path, form: str) -> Callable[[], Found]:
     """Python objects, by asn1tools."""
-    from tests.asn1 import modules, tap
+    from tests.asn1 import modules, tap_rows
 
     data = path.read_bytes()
 
     def batch() -> Found:
         _, value = modules.tap_codec().decode("DataInterChange", data)
         events = value["callEventDetails"]
-        return Found(len(events), sum(sum(tap.charges(event)) for _, event in events))
+        return Found(len(events), sum(sum(tap_rows.charges(event)) for _, event in events))
 
     def records() -> Found:
         codec, at, count = modules.gprs_codec(), 0, 0

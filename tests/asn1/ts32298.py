@@ -17,10 +17,10 @@ from random import Random
 from typing import Any, NamedTuple
 
 from tests.asn1 import modules
-from tests.asn1.tap import EPOCH
 from tests.asn1.values import Habits, digits, value, whole
 
 # The choice's name of each record, the record type that stands in it, and the module that has it.
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 RECORD_TYPES = {
     "pGWRecord": 85,
     "sGWRecord": 84,

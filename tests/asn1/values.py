@@ -100,7 +100,7 @@ class Habits(NamedTuple):
 
 def value(kind, random: Random, habits: Habits) -> Any:
     """A value of a type."""
-    if names(kind)[0] in habits.leaves:
+    if not habits.leaves.keys().isdisjoint(names(kind)):
         return leaf(kind, random, habits.leaves)
     if kind.TYPE == "CHOICE":
         name = random.choice(list(members(kind)))
