@@ -32,6 +32,7 @@ from benchmarks.studies import common
 
 DECODE, STREAM, PEER = "mediation.decode", "mediation.stream", "asn1tools"
 WRITERS = {"tap": asn1_files.write_tap, "pgw": asn1_files.write_pgw}
+FORMATS = {"tap": "tap3", "pgw": "ts32298"}
 AT_LEAST = 100_000  # records that a small file comes to by being decoded again
 COLUMNS = ("file", "program", "records", "MB", "ns a record", "records a CPU second", "asn1tools takes", "peak MB")
 
@@ -43,11 +44,18 @@ class Found(NamedTuple):
     charge: int
 
 
+def book(path: Path, form: str):
+    """A rule book that takes such a file."""
+    from tests.asn1.book import book_of
+
+    return book_of(path.with_suffix(".book"), FORMATS[form])
+
+
 def columns_of(path: Path, form: str) -> Callable[[], Found]:
     """The whole file as Arrow tables."""
     import mediation
 
-    feed = book(path, form).feeds[form]
+    feed = book(path, form).feeds["f"]
 
     def decode() -> Found:
         usage, rejects = mediation.decode(path, feed)
@@ -65,7 +73,7 @@ def batches_of(path: Path, form: str) -> Callable[[], Found]:
     def stream() -> Found:
         found = Found(0, 0)
         for batch in mediation.stream([path], rules, threads=1, through="decode"):
-            here = told(batch.rated, form, batch.rejects.num_rows)
+            here = told(batch.usage, form, batch.rejects.num_rows)
             found = Found(found.records + here.records, found.charge + here.charge)
         return found
 
