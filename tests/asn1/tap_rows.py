@@ -5,6 +5,7 @@ Conventions
 - Missing is None. A part that several elements could say is said by the first of them.
 - Incoming is what the subscriber receives, outgoing what it sends. A charge is what stands under charge type 00, and
   the fee of a CAMEL service: the file's total has both.
+- The other party of a short message is who sent or gets it; the called or calling number is its service centre's.
 """
 
 from __future__ import annotations
@@ -142,6 +143,16 @@ def cause(found: int | None) -> str | None:
     return None if found is None else CAUSES.get(found, str(found))
 
 
+def other_party(parties: dict[str, bytes], message: bool) -> str | None:
+    """Who was called or has called. In a short message the number is the service centre's, the name the other's."""
+    number = parties.get("calledNumber", parties.get("callingNumber"))
+    recipient = parties.get("sMSDestinationNumber", parties.get("sMSOriginator"))
+    if message and recipient is not None:
+        return stripped(recipient)
+    others = (unpacked(number) if number else None, stripped(parties.get("dialledDigits")), stripped(recipient))
+    return next((each for each in others if each), None)
+
+
 def call(kind: str, event: dict, tables: Tables) -> dict[str, Any]:
     """A call or short message, of either direction."""
     basic, where = event.get("basicCallInformation", {}), event.get("locationInformation", {})
@@ -150,13 +161,11 @@ def call(kind: str, event: dict, tables: Tables) -> dict[str, Any]:
     service = next((stripped(code[1]) for code in services if code and code[0] == "teleServiceCode"), None)
     out = kind == "mobileOriginatedCall"
     parties = basic.get("destination" if out else "callOriginator", {})
-    number = parties.get("calledNumber" if out else "callingNumber")
-    names = [parties.get(name) for name in ("dialledDigits", "sMSDestinationNumber", "sMSOriginator")]
     message = {(True, "22"): "sms_mo", (False, "21"): "sms_mt"}.get((out, service))
     return {
         "record_type": message or ("voice_mo" if out else "voice_mt"),
         "service_code": service,
-        "other_party": unpacked(number) if number is not None else next((stripped(e) for e in names if e), None),
+        "other_party": other_party(parties, message is not None),
         "duration_s": basic.get("totalCallEventDuration"),
         "cause_for_closing": cause(basic.get("causeForTerm")),
         "imei": equipment(event),
@@ -216,11 +225,11 @@ def service_centre(event: dict, tables: Tables) -> dict[str, Any]:
 
 
 def identified(listed: list[dict] | None, kind: str, name: str) -> dict[str, Any]:
-    """A subscriber by a list of kinds and names: 1 is an IMSI, 2 an MSISDN."""
+    """A subscriber by a list of kinds and names: 1 is an MSISDN, 2 an IMSI."""
     found = {each.get(kind): each.get(name) for each in reversed(listed or [])}
     return {
         column: int(found[number]) if found.get(number) is not None else None
-        for number, column in ((1, "served_imsi"), (2, "served_msisdn"))
+        for number, column in ((1, "served_msisdn"), (2, "served_imsi"))
     }
 
 
