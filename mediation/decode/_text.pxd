@@ -4,7 +4,7 @@ from libcpp.memory cimport shared_ptr
 from libcpp.string cimport string
 from libcpp.vector cimport vector
 
-from mediation.native._column cimport ColumnOut, Kind
+from mediation.native._column cimport Batch, Builder, ColumnOut, Dictionary, Kind
 from mediation.native._status cimport Simd
 
 
@@ -156,6 +156,7 @@ cdef extern from "decode/rejects.hpp" namespace "mediation" nogil:
     cdef cppclass Records:
         uint32_t records
         uint32_t rows
+        uint32_t rowless
         int64_t filler_bytes
 
     cdef cppclass Work:
@@ -210,3 +211,44 @@ cdef extern from "decode/rejects.hpp" namespace "mediation" nogil:
     uint32_t native_first_record "mediation::first_record"(const Frame& frame, const uint8_t* text, uint32_t length)
     uint32_t native_complete_records "mediation::complete_records"(const Frame& frame, const uint8_t* text,
                                                                   uint32_t length, uint32_t& last_begin)
+
+
+cdef class Text:
+    """A padded buffer for a piece of a file."""
+    cdef shared_ptr[uint8_t] block
+    cdef readonly int64_t capacity
+
+
+cdef class Plan:
+    """A layout made ready to run."""
+    cdef TextPlan native
+    cdef RejectNames names
+    cdef Simd simd
+    cdef list columns, order
+    cdef Dictionary feeds, stages, codes
+    cdef int32_t index(self, str name) except -2
+    cdef int add_conditions(self, vector[Condition]& conditions, declared) except -1
+    cdef int set_timestamp(self, TimestampPlan& plan, declared) except -1
+    cdef int add_numbers(self, vector[DialRule]& rules, declared) except -1
+
+
+cdef class Decoded:
+    """What a piece of a file held."""
+    cdef readonly Batch usage, rejects
+    cdef readonly int64_t records, record_bytes, undecodable_bytes, filler_bytes, usage_bytes, reject_bytes
+    cdef readonly list control_sums, unreadable
+    cdef int shift(self, Batch batch, int64_t base) except -1
+
+
+cdef class TextCopier:
+    """How kept values of a text column are copied: as they stand in a text of this layout."""
+    cdef Plan plan
+    cdef const uint8_t* bytes_
+    cdef int64_t size(self, const Work& work, int32_t field) noexcept nogil
+    cdef void copy(self, const Work& work, int32_t field, ColumnOut& out) noexcept nogil
+
+
+cdef const uint8_t* checked(Text text, int64_t begin, int64_t length) except NULL
+cdef list add_fixed(Plan plan, Builder builder, Work& work)
+cdef Decoded finish_decoded(Plan plan, Builder builder, list places, Work& work, TextCopier copier, int32_t source_id,
+                            int64_t byte_offset)

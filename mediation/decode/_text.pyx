@@ -29,6 +29,9 @@ cdef extern from *:
         *high = static_cast<int64_t>(sum >> 64);
         *low = static_cast<uint64_t>(sum);
     }
+    static const uint8_t* nulls_of(const mediation::TextPlan& plan, const mediation::Work& work, size_t column) {
+        return plan.columns[column].nullable ? work.nulls[column] : nullptr;
+    }
     static void add_base(const mediation::ColumnView& column, int64_t base) {
         int64_t* values = const_cast<int64_t*>(column.i64());
         for (int64_t i = 0; i < column.length; ++i) values[i] += base;
@@ -36,6 +39,7 @@ cdef extern from *:
     """
     shared_ptr[uint8_t] take_block(int64_t bytes) nogil
     void split_sum(const TextPlan& plan, const Work& work, int32_t column, int64_t* high, uint64_t* low) nogil
+    const uint8_t* nulls_of(const TextPlan& plan, const Work& work, size_t column) nogil
     void add_base(ColumnViewRef column, int64_t base) nogil
     cdef cppclass ColumnViewRef "mediation::ColumnView":
         pass
@@ -49,9 +53,6 @@ cdef class Text:
     capacity : int
         Bytes, below 2 GiB.
     """
-
-    cdef shared_ptr[uint8_t] block
-    cdef readonly int64_t capacity
 
     def __cinit__(self, int64_t capacity):
         if not 0 < capacity < 1 << 31:
@@ -82,12 +83,6 @@ cdef class Plan:
     codes : dict of str to int
         Every code's number by name.
     """
-
-    cdef TextPlan native
-    cdef RejectNames names
-    cdef Simd simd
-    cdef list columns, order
-    cdef Dictionary feeds, stages, codes
 
     def __cinit__(self, columns, feeds, int16_t feed_code, codes):
         cdef ColumnPlan column
@@ -263,10 +258,6 @@ cdef class Decoded:
         For each declared control sum: its sum, and the records in which it could not be read.
     """
 
-    cdef readonly Batch usage, rejects
-    cdef readonly int64_t records, record_bytes, undecodable_bytes, filler_bytes, usage_bytes, reject_bytes
-    cdef readonly list control_sums, unreadable
-
     def number(self, int64_t first_record_no):
         """Makes record numbers count from the file's begin. Call once, before the batches are handed on."""
         for batch in (self.usage, self.rejects):
@@ -314,14 +305,10 @@ def decode_text(Plan plan, Text text, int64_t begin, int64_t length, int64_t byt
     -------
     Decoded
     """
-    if begin < 0 or length < 0 or begin + length > text.capacity:
-        raise ValueError(f"bytes {begin} to {begin + length} of a text of {text.capacity}")
     cdef Work work
-    cdef const uint8_t* bytes_ = text.block.get() + begin
+    cdef const uint8_t* bytes_ = checked(text, begin, length)
     cdef cbool enough
-    cdef int64_t high
-    cdef uint64_t low
-    cdef Decoded decoded = Decoded()
+    cdef TextCopier copier = TextCopier()
     with nogil:
         enough = structure(plan.native, plan.simd, bytes_, <uint32_t> length, work)
     if not enough:
@@ -330,17 +317,43 @@ def decode_text(Plan plan, Text text, int64_t begin, int64_t length, int64_t byt
     places = add_fixed(plan, builder, work)
     with nogil:
         convert(plan.native, bytes_, work)
+    copier.plan, copier.bytes_ = plan, bytes_
+    return finish_decoded(plan, builder, places, work, copier, source_id, byte_offset)
+
+
+cdef const uint8_t* checked(Text text, int64_t begin, int64_t length) except NULL:
+    """The first of a text's bytes, all of which are in it."""
+    if begin < 0 or length < 0 or begin + length > text.capacity:
+        raise ValueError(f"bytes {begin} to {begin + length} of a text of {text.capacity}")
+    return text.block.get() + begin
+
+
+cdef class TextCopier:
+    cdef int64_t size(self, const Work& work, int32_t field) noexcept nogil:
+        return text_bytes(self.plan.native, work, field)
+
+    cdef void copy(self, const Work& work, int32_t field, ColumnOut& out) noexcept nogil:
+        copy_text(self.plan.native, self.bytes_, work, field, out)
+
+
+cdef Decoded finish_decoded(Plan plan, Builder builder, list places, Work& work, TextCopier copier, int32_t source_id,
+                            int64_t byte_offset):
+    """Sums, then the kept rows and the rejects of converted records."""
+    cdef Decoded decoded = Decoded()
+    cdef cbool enough
+    cdef int64_t high
+    cdef uint64_t low
     decoded.control_sums, decoded.unreadable = [], []
     for column in plan.native.control_columns:
         split_sum(plan.native, work, column, &high, &low)
         decoded.control_sums.append((<object> high << 64) + low)
-        decoded.unreadable.append(work.unreadable[column] + work.records.records - work.records.rows)
+        decoded.unreadable.append(work.unreadable[column] + work.records.rowless)
     with nogil:
         enough = compact(plan.native, work)
     if not enough:
         raise MemoryError
-    decoded.usage = finish_usage(plan, builder, places, work, bytes_, source_id, byte_offset)
-    decoded.rejects = make_rejects(plan, work, bytes_, source_id, byte_offset, decoded)
+    decoded.usage = finish_usage(plan, builder, places, work, copier, source_id, byte_offset)
+    decoded.rejects = make_rejects(plan, work, copier.bytes_, source_id, byte_offset, decoded)
     decoded.records = work.records.records
     decoded.record_bytes = work.record_bytes
     decoded.undecodable_bytes = work.undecodable_bytes
@@ -379,7 +392,7 @@ cdef list add_fixed(Plan plan, Builder builder, Work& work):
     return places
 
 
-cdef Batch finish_usage(Plan plan, Builder builder, list places, Work& work, const uint8_t* bytes_, int32_t source_id,
+cdef Batch finish_usage(Plan plan, Builder builder, list places, Work& work, TextCopier copier, int32_t source_id,
                         int64_t byte_offset):
     cdef vector[ColumnOut*] outs
     cdef size_t i
@@ -391,14 +404,14 @@ cdef Batch finish_usage(Plan plan, Builder builder, list places, Work& work, con
     for i in range(plan.native.columns.size()):
         field = plan.native.columns[i].field
         if places[i] is None:
-            size = text_bytes(plan.native, work, field) if field >= 0 else 0
+            size = copier.size(work, field) if field >= 0 else 0
             places[i] = builder.add(plan.columns[i][0], Kind.utf8, plan.columns[i][3], None, size)
         out = builder.out(places[i])
         outs.push_back(out)
         with nogil:
             if field >= 0 and plan.native.columns[i].kind == Kind.utf8:
-                copy_text(plan.native, bytes_, work, field, out[0])
-            finish_nulls(plan.native.columns[i], work.nulls[i], work.kept, out[0])
+                copier.copy(work, field, out[0])
+            finish_nulls(plan.native.columns[i], nulls_of(plan.native, work, i), work.kept, out[0])
     for place in range(5):
         of_provenance[place] = builder.out(place)
     with nogil:

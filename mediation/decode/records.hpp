@@ -51,8 +51,10 @@ struct Records {
     uint32_t* fault = nullptr;
     uint32_t* row_record = nullptr;  // of every record whose structure is sound: its number
     uint32_t* row_first = nullptr;   // … and where its fields begin: an index (delimited, quoted) or a position (fixed)
+    int16_t* row_item = nullptr;     // its place among its record's rows; null: each record is one row
     uint32_t records = 0;
     uint32_t rows = 0;
+    uint32_t rowless = 0;            // records that have no row
     uint32_t fields = 0;             // quoted: of all records so far
     int64_t filler_bytes = 0;
     bool faulty = false;             // a record has a fault
@@ -125,6 +127,7 @@ inline void add_record(Records& r, uint32_t begin, uint32_t end, Code code, uint
     r.fault[record] = fault_of(code, 0);
     if (code != Code::ok) {
         r.faulty = true;
+        ++r.rowless;
         return;
     }
     r.row_record[r.rows] = record;

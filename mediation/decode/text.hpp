@@ -162,7 +162,8 @@ inline bool compact(const TextPlan& plan, Work& w) {
     uint32_t kept = 0;
     w.record_bytes = w.usage_bytes = 0;
     for (uint32_t row = 0; row < r.rows; ++row) {
-        const uint32_t record = r.row_record[row], bytes = r.end[record] - r.begin[record];
+        const uint32_t record = r.row_record[row];
+        const uint32_t bytes = r.row_item && r.row_item[row] ? 0 : r.end[record] - r.begin[record];
         const bool sound = r.fault[record] == 0;
         w.record_bytes += bytes;
         w.usage_bytes += sound ? bytes : 0;
@@ -314,16 +315,17 @@ inline void provenance(const Work& w, int32_t source_id, int64_t byte_offset, in
     const Records& r = w.records;
     const uint32_t kept = w.kept;
     std::fill_n(source, kept, source_id);
-    std::fill_n(item_no, kept, int16_t{0});
-    if (kept == r.records) {
+    if (kept == r.records && !r.row_item) {
+        std::fill_n(item_no, kept, int16_t{0});
         for (uint32_t i = 0; i < kept; ++i) record_no[i] = i;
         for (uint32_t i = 0; i < kept; ++i) offset[i] = byte_offset + r.begin[i];
         for (uint32_t i = 0; i < kept; ++i) length[i] = r.end[i] - r.begin[i];
         return;
     }
     for (uint32_t i = 0; i < kept; ++i) {
-        const uint32_t record = r.row_record[w.kept_rows[i]];
+        const uint32_t row = w.kept_rows ? w.kept_rows[i] : i, record = r.row_record[row];
         record_no[i] = record;
+        item_no[i] = r.row_item ? r.row_item[row] : int16_t{0};
         offset[i] = byte_offset + r.begin[record];
         length[i] = r.end[record] - r.begin[record];
     }

@@ -20,7 +20,6 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from mediation.decode import decode as decoding
-from mediation.decode.source import Source
 from mediation.dedup import dedup
 from mediation.errors import BadDataError, SourceRefused, TemporaryError
 from mediation.native._column import Batch
@@ -297,7 +296,7 @@ class Engine:
                 feed = self.book.feeds[entry.feed]
                 state.layout = decoding.layout_of(feed, entry.date)
                 said, compression = NameMatch(entry.date, entry.sequence), "zstd" if entry.kept_of else None
-                with Source(
+                with state.layout.source(
                     entry.path, feed, state.layout, feed.declared.limits, said=said, compression=compression
                 ) as source:
                     state.source = source

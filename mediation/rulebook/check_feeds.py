@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from mediation.rulebook.check_fields import MOST_RECORD_BYTES, FieldCheck, LayoutPlace, units_of
+from mediation.rulebook.check_tags import check_tags
 from mediation.rulebook.columns import (
     KIND_OF_FIELD,
     feed_columns,
@@ -204,8 +205,12 @@ class LayoutCheck:
                 self.fault(f".{name}", "must be a single byte, and no line end")
         if layout.format == "fixed":
             self._fixed()
-        else:
+        elif layout.format == "delimited":
             self._delimited()
+        else:
+            check_tags(self.at)
+        if layout.format in ("delimited", "fixed") and layout.ber is not None:
+            self.fault(".ber", f"says nothing of the format {layout.format}")
         if not 1 <= layout.max_record_bytes <= MOST_RECORD_BYTES:
             self.fault(".max_record_bytes", f"1 to {MOST_RECORD_BYTES}")
         seen: dict[str, int] = {}

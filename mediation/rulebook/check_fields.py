@@ -48,8 +48,10 @@ _ONLY_FOR = {
     "leading_zero": ("text", "digits"),
     "min_length": ("text", "digits", "integer", "decimal"),
     "max_length": ("text", "digits", "integer", "decimal"),
+    "unlisted": ("enumeration",),
+    "sum": ("integer", "decimal"),
 }
-_UNSET = {"characters": "any", "leading_zero": True, "signed": False}
+_UNSET = {"characters": "any", "leading_zero": True, "signed": False, "sum": False}
 _COLUMN = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _DIRECTIVE = re.compile(r"%(.?)", re.DOTALL)
 _DIRECTIVES = ("Y", "m", "d", "H", "M", "S", "f", "L", "z")
@@ -176,6 +178,8 @@ class FieldCheck:
         field = self.field
         if field.zone is not None and not is_zone(field.zone):
             self.fault(".zone", f"no time zone {field.zone!r} in tzdata; write an IANA name such as Asia/Shanghai")
+        if not field.pattern and field.coding in ("tap_time", "time9", "integer"):
+            return
         if not field.pattern:
             self.fault(".pattern", "missing; such as %Y%m%d%H%M%S")
             return

@@ -18,6 +18,10 @@ from msgspec import field
 
 FieldType = Literal["digits", "text", "integer", "decimal", "timestamp", "enumeration", "constant", "ignored"]
 Unit = Literal["s", "min", "B", "KiB", "MiB", "kB", "MB", "1", "yuan", "fen", "micro"]
+Coding = Literal[
+    *("octets", "integer", "bcd", "tbcd", "address", "hex", "ip", "tag", "entity", "rate"),
+    *("tap_time", "tap_offset", "time9"),
+]
 Quantity = Literal["duration_s", "volume_bytes", "event_count", "message_segments"]
 Crossing = Literal["start", "split_exact", "increment_start", "split_round"]
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -56,6 +60,13 @@ class Field(Declared, frozen=True, kw_only=True):
     zone: str | None = None  # timestamp without offset: IANA name; default the feed's
     values: dict[str, str] | list[str] | None = None  # enumeration: raw -> canonical
     value: str | None = None  # constant
+    tag: str | list[str] | None = None  # BER: paths of tags from the record inwards (rulebook/tags.py)
+    header: str | None = None  # BER: path of an element of the file's header that holds it for all records
+    default: str | None = None  # BER: where the header has no such element
+    coding: Coding = "octets"  # BER: how octets mean a value
+    sum: bool = False  # BER: of all that the record holds; otherwise the first counts
+    unlisted: int | None = None  # BER: integers up to this, where `values` does not list them, are named by themselves
+    entity_types: list[int] = []  # BER: the recording entities that are meant; all when empty
 
 
 class ControlSum(Declared, frozen=True, kw_only=True):
@@ -86,12 +97,28 @@ class Envelope(Declared, frozen=True, kw_only=True):
     sums: list[ControlSum] = []
 
 
+class Ber(Declared, frozen=True, kw_only=True):
+    """How records stand in a file of BER elements, and what its header and trailer say; each by a path of tags."""
+
+    records: str = ""  # the element that holds the records; "": they stand one after the other
+    identity: str | None = None  # of an element in the header, without which the file is of another format
+    without_records: list[str] = []  # tags of files that have none
+    items: list[str] = []  # elements that are rows of their own
+    sequence: str | None = None  # must agree with the file name's
+    decimals: str | None = None  # of amounts
+    utc_offsets: str | None = None  # elements of a code and an offset
+    entities: str | None = None  # … of a code, a type and an id
+    rates: str | None = None  # … of a code, decimals and a rate
+    record_count: str | None = None  # after the records
+    sums: dict[str, str] = {}  # column -> path of its sum, in the file's own decimals
+
+
 class Layout(Declared, frozen=True, kw_only=True):
     """One version of a feed's record layout, chosen by the file's date."""
 
     valid_from: dt.date = field(name="from")
     valid_to: dt.date | None = field(name="to", default=None)
-    format: Literal["delimited", "fixed"]
+    format: Literal["delimited", "fixed", "ber", "tap3"]
     encoding: Literal["ascii", "utf-8", "gb18030"] = "utf-8"
     delimiter: str = "|"
     quote: str | None = None  # RFC 4180: one character, doubled inside
@@ -100,7 +127,8 @@ class Layout(Declared, frozen=True, kw_only=True):
     max_record_bytes: int = 65536
     header: Envelope | None = None
     trailer: Envelope | None = None
-    field: list[Field]
+    ber: Ber | None = None
+    field: list[Field] = []  # a format that the package knows by name brings its own
 
 
 class Derive(Declared, frozen=True, kw_only=True):
@@ -110,6 +138,15 @@ class Derive(Declared, frozen=True, kw_only=True):
     column: str  # a utf8 column
     starts_with: list[str]
     becomes: str
+
+
+class FormatTable(Declared, frozen=True, kw_only=True):
+    """What a format that the package knows by name brings to a layout."""
+
+    ber: Ber
+    field: list[Field]
+    derive: list[Derive] = []
+    names: dict[str, str] = {}  # of elements, by tag
 
 
 class Segments(Declared, frozen=True, kw_only=True):
