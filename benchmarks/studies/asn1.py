@@ -55,7 +55,7 @@ def columns_of(path: Path, form: str) -> Callable[[], Found]:
     """The whole file as Arrow tables."""
     import mediation
 
-    feed = book(path, form).feeds["f"]
+    feed = book(path, form).feeds["t"]
 
     def decode() -> Found:
         usage, rejects = mediation.decode(path, feed)
@@ -73,7 +73,7 @@ def batches_of(path: Path, form: str) -> Callable[[], Found]:
     def stream() -> Found:
         found = Found(0, 0)
         for batch in mediation.stream([path], rules, threads=1, through="decode"):
-            here = told(batch.usage, form, batch.rejects.num_rows)
+            here = told(batch.table, form, 0 if batch.rejects is None else batch.rejects.num_rows)
             found = Found(found.records + here.records, found.charge + here.charge)
         return found
 

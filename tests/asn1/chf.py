@@ -101,7 +101,6 @@ SHAPE = ber.Shape("choice", lambda: {RECORD: table.shape(("set", FIELDS))})
 class Unit(NamedTuple):
     """A used unit container."""
 
-    rating_group: int
     uplink: int | None
     downlink: int | None
     sequence: int | None
@@ -124,7 +123,7 @@ class Session(NamedTuple):
     dnn: str | None
     rat: int | None
     session_id: bytes | None
-    units: list[Unit]
+    groups: list[tuple[int, list[Unit]]]  # rating groups and what was used of each
 
 
 def some(random: Random, **makers) -> dict[str, Any]:
@@ -194,10 +193,9 @@ def record(random: Random) -> dict[str, Any]:
     }
 
 
-def unit(group: int, found: dict[str, Any]) -> Unit:
+def unit(found: dict[str, Any]) -> Unit:
     container = found.get("pDUContainerInformation", {})
     return Unit(
-        group,
         found.get("dataVolumeUplink"),
         found.get("dataVolumeDownlink"),
         found.get("localSequenceNumber"),
@@ -225,5 +223,5 @@ def meaning(values: dict[str, Any]) -> Session:
         dnn=session.get("dataNetworkNameIdentifier"),
         rat=session.get("rATType"),
         session_id=values.get("chargingSessionIdentifier"),
-        units=[unit(each["ratingGroup"], container) for each in usage for container in each["usedUnitContainers"]],
+        groups=[(each["ratingGroup"], [unit(container) for container in each["usedUnitContainers"]]) for each in usage],
     )

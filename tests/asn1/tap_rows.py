@@ -120,9 +120,8 @@ def equipment(event: dict) -> str | None:
 
 
 def recorded_by(tables: Tables, *codes: int | None) -> dict[str, Any]:
-    """The first entity that recorded an event."""
-    found = tables.entities.get(codes[0]) if codes else None
-    return {"node_id": found and found[1]}
+    """The first entity that recorded an event, of those that the file tells."""
+    return {"node_id": next((tables.entities[code][1] for code in codes if code in tables.entities), None)}
 
 
 def gateway(tables: Tables, codes: list[int]) -> dict[str, Any]:

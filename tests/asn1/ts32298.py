@@ -153,8 +153,8 @@ class Record(NamedTuple):
 
 
 def number(octets: bytes | None) -> str | None:
-    """An address without the octet that says what kind it is of."""
-    return None if octets is None else untbcd(octets[1:])
+    """An address: with a plus where its first octet says that it is international."""
+    return None if octets is None else "+" * (octets[0] == INTERNATIONAL) + untbcd(octets[1:])
 
 
 def container(found: dict[str, Any]) -> Container:
@@ -170,13 +170,13 @@ def container(found: dict[str, Any]) -> Container:
 
 
 def meaning(kind: str, record: dict[str, Any]) -> Record:
-    imsi, imei = record.get("servedIMSI"), record.get("servedIMEI")
+    imsi, imei, msisdn = (record.get(name) for name in ("servedIMSI", "servedIMEI", "servedMSISDN"))
     services, volumes = record.get("listOfServiceData"), record.get("listOfTrafficVolumes")
     moment = record.get("recordOpeningTime", record.get("originationTime", record.get("deliveryTime")))
     return Record(
         kind,
         imsi=imsi and untbcd(imsi),
-        msisdn=number(record.get("servedMSISDN")),
+        msisdn=msisdn and number(msisdn).removeprefix("+"),
         imei=imei and untbcd(imei),
         calling=number(record.get("callingNumber")),
         called=number(record.get("calledNumber", record.get("destinationNumber"))),

@@ -39,7 +39,7 @@ def batch_control(*, release: int = 12, sequence: str = "00001") -> bytes:
     return group(4, *told, whole(201, 3), whole(189, release), text(110, "T"))
 
 
-def accounting(decimals: bytes | None = b"\x03", currency: str = "SDR", rate: int = 138776) -> bytes:
+def accounting(decimals: bytes | None = b"\x03", currency: str = "XDR", rate: int = 138776) -> bytes:
     rates = group(80, group(106, whole(105, 0), whole(159, 5), whole(104, rate)))
     places = b"" if decimals is None else tlv(application(244), decimals)
     return group(5, text(135, "EUR"), text(210, currency), rates, places)
@@ -128,7 +128,7 @@ TAP = [
     tap("no calls"),
     tap("3.11", CALL, parts=(batch_control(release=11), *PARTS[1:])),
     tap("a release of tomorrow", CALL, parts=(batch_control(release=99), *PARTS[1:])),
-    tap("no exchange rates", CALL, parts=(PARTS[0], group(5, text(210, "SDR"), whole(244, 3)), PARTS[2])),
+    tap("no exchange rates", CALL, parts=(PARTS[0], group(5, text(210, "XDR"), whole(244, 3)), PARTS[2])),
     tap("an exchange rate of nothing", CALL, parts=(PARTS[0], accounting(rate=0), PARTS[2])),
     tap("no audit", CALL, after=b""),
     tap("an audit without a count", CALL, after=audit(1500, None)),
