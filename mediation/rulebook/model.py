@@ -147,6 +147,7 @@ class FormatTable(Declared, frozen=True, kw_only=True):
     field: list[Field]
     derive: list[Derive] = []
     names: dict[str, str] = {}  # of elements, by tag
+    readable: list[str] = []  # tags of elements that never hold a subscriber's number
 
 
 class Segments(Declared, frozen=True, kw_only=True):

@@ -24,31 +24,29 @@ _OFFSET = re.compile(r"([+-])([01][0-9])([0-5][0-9])")
 
 
 class Part(NamedTuple):
-    """A whole element, and the tags of the elements that it stands in."""
+    """A whole element, where it stands in the stream, and the tags of the elements around it."""
 
     above: tuple[int, ...]
     data: bytes
+    offset: int
 
 
 class Outside:
-    """The parts of a file beside its records, in their order."""
+    """The parts of a file `before` and `after` its records, each in their order."""
 
     def __init__(self) -> None:
-        self.parts: list[Part] = []
-
-    def add(self, above: tuple[int, ...], data: bytes) -> None:
-        """The next part."""
-        self.parts.append(Part(above, data))
+        self.before: list[Part] = []
+        self.after: list[Part] = []
 
     def tags(self) -> set[int]:
-        """Of the parts themselves."""
-        return {elements.opening(part.data, 0, len(part.data)).tag for part in self.parts}
+        """Of the parts before the records."""
+        return {elements.opening(part.data, 0, len(part.data)).tag for part in self.before}
 
     def find(self, path: str | None) -> Iterator[tuple[bytes, elements.Element]]:
         """Every element at a path, with the bytes that it stands in."""
         for each in paths_of(path) if path else ():
             tags = tuple(step.tag for step in each.steps)
-            for part in self.parts:
+            for part in self.before + self.after:
                 depth = len(part.above)
                 if tags[:depth] == part.above and len(tags) > depth:
                     for element in _below(part.data, 0, len(part.data), tags[depth:]):

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from mediation.decode._text import Text
 from mediation.decode.ber import elements
 from mediation.decode.ber._ber import cut
-from mediation.decode.ber.outside import Outside, context_of
+from mediation.decode.ber.outside import Outside, Part, context_of
 from mediation.decode.filesource import Chunk, FileSource, Stretch, Window
 from mediation.errors import SourceRefused, UsageError
 from mediation.rulebook.tags import paths_of, tag_of
@@ -35,20 +35,30 @@ class Level(NamedTuple):
 
 
 class BerSource(FileSource):
-    """A file of BER elements; see `FileSource`."""
+    """A file of BER elements; see `FileSource`.
+
+    Attributes
+    ----------
+    outside : Outside
+        What stands before and after the records, as far as the file has been read.
+    """
+
+    def __init__(self, *args, **options):
+        self.outside = Outside()
+        super().__init__(*args, **options)
 
     def _is_told_late(self) -> bool:
         return bool(self._declared.ber.record_count or self._declared.ber.sums)
 
     def _pieces(self, window: Window):
-        self._outside, self._levels = Outside(), []
+        self._levels: list[Level] = []
         self._steps = [step.tag for step in paths_of(self._declared.ber.records)[0].steps]
         self._stretches = self._trailing = 0
         window, has_records = self._header(window)
         if not has_records:
             yield from self._trailer(window)
             return
-        self._context = context_of(self._outside, self._declared.ber, self.layout.header_fields)
+        self._context = context_of(self.outside, self._declared.ber, self.layout.header_fields)
         yield from self._records(window)
 
     # ----------------------------------------------------------------------------------------- header
@@ -78,7 +88,7 @@ class BerSource(FileSource):
         first = elements.opening(data, at, limit).tag
         if first in [tag_of(tag) for tag in declared.without_records]:
             whole = elements.element_at(data, at, limit)
-            self._outside.add((), data[at : whole.next])
+            self.outside.before.append(Part((), data[at : whole.next], at))
             return whole.next, False
         for depth, step in enumerate(self._steps):
             at, found = self._find(data, at, tuple(self._steps[:depth]), step)
@@ -86,7 +96,7 @@ class BerSource(FileSource):
                 if depth == 0:
                     raise SourceRefused("wrong_format", "it does not begin with the element that holds the records")
                 break
-        if declared.identity and tag_of(declared.identity) not in self._outside.tags():
+        if declared.identity and tag_of(declared.identity) not in self.outside.tags():
             what = f"it begins alike, but there is no element {declared.identity} before the records"
             raise SourceRefused("wrong_format", what)
         return at, found
@@ -107,7 +117,7 @@ class BerSource(FileSource):
             if not above:
                 return at, False
             element = elements.element_at(data, at, limit)
-            self._outside.add(above, data[at : element.next])
+            self.outside.before.append(Part(above, data[at : element.next], at))
             at = element.next
         if end is None or end > limit:
             raise elements.Unreadable("element_overrun", at)
@@ -201,7 +211,7 @@ class BerSource(FileSource):
                     element = elements.element_at(data, at, limit)
                 except elements.Unreadable:
                     return at
-                self._outside.add(above[: depth + 1], data[at : element.next])
+                self.outside.after.append(Part(above[: depth + 1], data[at : element.next], offset + at))
                 at = element.next
         return at
 
@@ -210,7 +220,7 @@ class BerSource(FileSource):
     def verify(self, records: int, sums, unreadable) -> None:
         if self.content_hash is None:
             raise UsageError("a source is verified after it was read to its end")
-        declared, outside = self._declared.ber, self._outside
+        declared, outside = self._declared.ber, self.outside
         said, sequence = self._said.sequence, outside.text(declared.sequence)
         if declared.sequence and said is not None and sequence != "" and _number(sequence) != said:
             raise SourceRefused("header_mismatch", "the header's sequence is not the file name's")
@@ -232,7 +242,7 @@ class BerSource(FileSource):
     def _verify_sum(self, column: str, declared: int | None, total: int, unreadable: int) -> None:
         verified = declared is not None and not unreadable
         if verified:
-            decimals = self._outside.integer(self._declared.ber.decimals) or 0
+            decimals = self.outside.integer(self._declared.ber.decimals) or 0
             if declared * 10**6 != total * 10**decimals:
                 raise SourceRefused("control_sum_mismatch", f"the trailer's sum of {column} is not that of the file")
         self.sum_verified = verified and self.sum_verified is not False
