@@ -32,9 +32,9 @@ def record_type(**values: str) -> dict[str, Any]:
     }
 
 
-def moment(*tags: str) -> list[dict[str, Any]]:
+def moment(*tags: str, **more: Any) -> list[dict[str, Any]]:
     return [
-        field("start_time", "timestamp", "time9", *tags),
+        field("start_time", "timestamp", "time9", *tags, **more),
         field("utc_offset_s", "integer", "time9", *tags, unit="s", signed=True),
     ]
 
@@ -47,7 +47,7 @@ PACKET = {
         field("served_imsi", "digits", "tbcd", "{79,78,20}/3"),
         field("served_msisdn", "digits", "address", "{79,78}/22", "20/27"),
         field("imei", "text", "tbcd", "{79,78}/29", "20/4"),
-        *moment("{79,78}/13", "20/16"),
+        *moment("{79,78}/13", "20/16", optional=False),
         field("duration_s", "integer", "integer", "{79,78}/14", "20/17", unit="s"),
         field("cause", "integer", "integer", "{79,78}/15", "20/19"),
         field("charging_id", "integer", "integer", "{79,78}/5", "20/10"),

@@ -1,8 +1,9 @@
-"""Files of TS 32.297: headers of files and records that say what is not so."""
+"""Files of TS 32.297: headers of files and records that say what is not so; records in blocks of one size."""
 
 from __future__ import annotations
 
 from tests.asn1 import ts32297
+from tests.asn1.ber import length
 from tests.asn1.ts32297 import OPEN, Header, Moment, Release
 from tests.malformed.asn1 import GOOD, NEXT, bad, family, filler, good, header, refused
 from tests.malformed.asn1.lengths import PGW
@@ -90,4 +91,14 @@ REFUSED = [
     refused("nothing as a framed file", "header_missing", b"", FRAMED),
     refused("bare records as a framed file", "bad_header", b"".join(BODIES), FRAMED),
     refused("a filter longer than the header", "bad_header", long_filter(), FRAMED),
+]
+
+BLOCK = 512
+BLOCKS = [
+    family("blocks", [GOOD, NEXT, filler(b"\xff" * (BLOCK - len(GOOD.raw) * 2)), GOOD], block_bytes=BLOCK),
+    family(
+        "a record over two blocks",
+        [GOOD, bad(PGW + length(BLOCK) + bytes(BLOCK - len(GOOD.raw) - 5), "element_overrun"), NEXT],
+        block_bytes=BLOCK,
+    ),
 ]

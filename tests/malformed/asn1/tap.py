@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from tests.asn1.ber import END, length, tag, tlv
 from tests.asn1.tap import bcd
-from tests.malformed.asn1 import bad, family, good, header, refused, trailer
+from tests.malformed.asn1 import bad, family, filler, good, header, refused, trailer
 
 
 def application(number: int, constructed: bool = False) -> bytes:
@@ -130,31 +130,36 @@ TAP = [
     tap("a release of tomorrow", CALL, parts=(batch_control(release=99), *PARTS[1:])),
     tap("no exchange rates", CALL, parts=(PARTS[0], group(5, text(210, "XDR"), whole(244, 3)), PARTS[2])),
     tap("an exchange rate of nothing", CALL, parts=(PARTS[0], accounting(rate=0), PARTS[2])),
-    tap("no audit", CALL, after=b""),
-    tap("an audit without a count", CALL, after=audit(1500, None)),
     tap("an audit of nobody's members", CALL, after=audit(1500, 1, text(511, "x"))),
     tap("a call in a zone that was not told", good(call(zone=7), "8613900000001")),
     tap("a call without a zone", good(call(zone=None), "8613900000001")),
     tap("a call of an entity that was not told", good(call(entity=7), "8613900000001")),
     tap("no network", CALL, parts=PARTS[:2]),
-    tap("an event of nobody's", CALL, bad(call(number=400), "unknown_record"), after=audit(1500, 2)),
+    tap("an event of nobody's", CALL, bad(call(number=400), "unknown_value", "record_type"), after=audit(1500, 2)),
     event("a call in pieces", group(9, b"\x7f\x81\x13\x7f"), "element_overrun"),
-    event("a call of nothing", group(9), "missing_value", "start_time"),
+    tap("a call of nothing", CALL, good(group(9), None), after=audit(1500, 2)),
     event("a time of thirteen digits", call(local="2026011008000"), "bad_timestamp", "start_time", charge=1500),
     event("a time of month 13", call(local="20261310080000"), "impossible_time", "start_time", charge=1500),
     event("a time of letters", call(local="2026011008000x"), "bad_timestamp", "start_time", charge=1500),
-    event("an IMSI of letters", call(imsi=bytes.fromhex("46000a")), "bad_character", "served_imsi", charge=1500),
-    event("an IMSI of nothing", call(imsi=b""), "bad_length", "served_imsi", charge=1500),
+    event("an IMSI of letters", call(imsi=bytes.fromhex("46000a")), "not_a_number", "served_imsi", charge=1500),
+    tap("an IMSI of nothing is none", good(call(imsi=b""), "8613900000001")),
     event("a negative duration", call(duration=-1), "negative", "duration_s", charge=1500),
     event("a charge of nine octets", call(charge=b"\x01" + bytes(8)), "number_overflow", "host_charge_amount"),
-    event("a charge of no octets", call(charge=b""), "bad_length", "host_charge_amount"),
+    tap("a charge of no octets is none", good(call(charge=b""), "8613900000001"), after=audit(0, 1)),
     tap("a negative charge", good(call(charge=b"\xff"), "8613900000001"), after=audit(-1, 1)),
-    tap("zeros after the batch", CALL, after=audit()),
+    tap("seven decimals", good(call(), "8613900000001"), parts=(PARTS[0], accounting(b"\x07"), PARTS[2])),
+    tap(
+        "a charge of more decimals than there are",
+        bad(call(charge=b"\x05\xdd"), "too_many_decimals", "host_charge_amount"),
+        parts=(PARTS[0], accounting(b"\x07"), PARTS[2]),
+    ),
+    tap("an offset of letters", good(call(), "8613900000001"), parts=(*PARTS[:2], network(offset="+ab00"))),
+    tap("an offset of a day", good(call(), "8613900000001"), parts=(*PARTS[:2], network(offset="+2400"))),
+    family("zeros after the batch", [*batch(CALL), filler(bytes(64))], "tap3"),
+    family("garbage after the batch", [*batch(CALL), bad(b"garbage", "trailing_bytes")], "tap3"),
+    family("two batches", [*batch(CALL), bad(WHOLE, "trailing_bytes")], "tap3"),
+    family("the audit before the events", batch(CALL, parts=(*PARTS, audit()), after=b""), "tap3"),
 ]
-
-
-def audit_first() -> bytes:
-    return group(1, *PARTS, audit(), group(3, CALL.raw))
 
 
 def two_lists() -> bytes:
@@ -166,8 +171,8 @@ ENVELOPES = [
     strange("a return file as TAP", bytes.fromhex("7f8416025f00")),
     strange("an acknowledgement as TAP", bytes.fromhex("7f841700")),
     strange("text as TAP", b"8613800000001|20260110080000|a\n"),
-    strange("nothing as TAP", b""),
-    strange("zeros as TAP", bytes(4096)),
+    refused("nothing as TAP", "header_missing", b""),
+    refused("zeros as TAP", "header_missing", bytes(4096)),
     strange("a bare record as TAP", call()),
     lying("a count too great", "record_count_mismatch", audit(1500, 2)),
     lying("a count too small", "record_count_mismatch", audit(1500, 0)),
@@ -181,25 +186,21 @@ ENVELOPES = [
     lying("a total too small", "control_sum_mismatch", audit(1499, 1)),
     lying("a total of another sign", "control_sum_mismatch", audit(-1500, 1)),
     lying("a total that wraps", "control_sum_mismatch", audit((1 << 64) + 1500, 1)),
-    lying("seven decimals", "bad_header", None, parts=(PARTS[0], accounting(b"\x07"), PARTS[2])),
-    lying("minus one decimals", "bad_header", None, parts=(PARTS[0], accounting(b"\xff"), PARTS[2])),
-    lying("2^63 decimals", "bad_header", None, parts=(PARTS[0], accounting(b"\x7f" + b"\xff" * 7), PARTS[2])),
-    lying("no decimals told", "bad_header", None, parts=(PARTS[0], accounting(None), PARTS[2])),
-    lying("a currency of four letters", "bad_header", None, parts=(PARTS[0], accounting(currency="EURO"), PARTS[2])),
-    lying("an offset of letters", "bad_header", None, parts=(*PARTS[:2], network(offset="+ab00"))),
-    lying("an offset of a day", "bad_header", None, parts=(*PARTS[:2], network(offset="+2400"))),
-    refused("cut in the batch control", "element_overrun", WHOLE[:40]),
-    refused("cut before the events", "element_overrun", joined(batch(CALL)[:1])),
-    refused("cut in an event", "element_overrun", joined(batch(CALL)[:1]) + CALL.raw[:30]),
-    refused("cut before the audit", "element_overrun", joined(batch(CALL)[:2])),
-    refused("cut in the audit", "element_overrun", WHOLE[:-1]),
-    refused("an indefinite batch without an end", "element_overrun", application(1, True) + b"\x80" + WHOLE[3:]),
-    refused("a batch of four gigabytes", "element_overrun", application(1, True) + b"\x84\xff\xff\xff\xff" + WHOLE[3:]),
-    refused("two batches", "unexpected_content", WHOLE + WHOLE),
-    refused("garbage after the batch", "unexpected_content", WHOLE + b"garbage"),
-    refused("the audit before the events", "unexpected_content", audit_first()),
-    refused("two lists of events", "unexpected_content", two_lists()),
-    refused("no events and no audit", "header_missing", group(1, PARTS[0])),
-    refused("a batch of nothing", "header_missing", group(1)),
-    refused("an indefinite batch of nothing", "header_missing", application(1, True) + b"\x80" + END),
+    lying("minus one decimals", "header_missing", None, parts=(PARTS[0], accounting(b"\xff"), PARTS[2])),
+    lying("2^63 decimals", "header_missing", None, parts=(PARTS[0], accounting(b"\x7f" + b"\xff" * 7), PARTS[2])),
+    lying("no decimals told", "header_missing", None, parts=(PARTS[0], accounting(None), PARTS[2])),
+    lying("a currency of four letters", "unknown_value", None, parts=(PARTS[0], accounting(currency="EURO"), PARTS[2])),
+    lying("no audit", "trailer_missing", b""),
+    lying("an audit without a count", "trailer_missing", audit(1500, None)),
+    refused("cut in the batch control", "header_missing", WHOLE[:40]),
+    refused("cut before the events", "trailer_missing", joined(batch(CALL)[:1])),
+    refused("cut in an event", "trailer_missing", joined(batch(CALL)[:1]) + CALL.raw[:30]),
+    refused("cut before the audit", "trailer_missing", joined(batch(CALL)[:2])),
+    refused("cut in the audit", "trailer_missing", WHOLE[:-1]),
+    refused("an indefinite batch without an end", "trailer_missing", application(1, True) + b"\x80" + WHOLE[4:]),
+    refused("a batch of four gigabytes", "trailer_missing", application(1, True) + b"\x84\xff\xff\xff\xff" + WHOLE[4:]),
+    refused("two lists of events", "record_count_mismatch", two_lists()),
+    refused("no events and no audit", "trailer_missing", group(1, PARTS[0])),
+    refused("a batch of nothing", "wrong_format", group(1)),
+    refused("an indefinite batch of nothing", "wrong_format", application(1, True) + b"\x80" + END),
 ]
