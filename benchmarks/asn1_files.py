@@ -242,7 +242,7 @@ def envelope(events: int, charge: int) -> list[ber.Node]:
         },
         "accountingInfo": {
             "taxation": [{"taxCode": 0, "taxType": b"13", "taxRate": b"2000000"}],
-            "localCurrency": b"EUR", "tapCurrency": b"SDR",
+            "localCurrency": b"EUR", "tapCurrency": b"XDR",
             "currencyConversionInfo": [{"exchangeRateCode": 0, "numberOfDecimalPlaces": 5, "exchangeRate": 138776}],
             "tapDecimalPlaces": DECIMALS,
         },
