@@ -5,15 +5,13 @@ from __future__ import annotations
 import pytest
 
 import mediation
-from tests.asn1 import declared
 from tests.asn1.book import book_of, decoded
 from tests.malformed import ANYTHING
-from tests.malformed.asn1 import contents, lengths, tags, tap
+from tests.malformed.asn1 import FORMS, contents, lengths, tags, tap
 
 FAMILIES = lengths.LENGTHS + tags.TAGS + contents.CONTENTS + tap.TAP
 REFUSED = tap.ENVELOPES
 IDENTITY = {"tap3": "other_party", "ts32298": "charging_id"}
-FORMS = {"tap3": ("tap3", {}), "ts32298": ("ber", declared.PACKET)}
 # What the decoder says otherwise, and why it should not; each leaves when that is settled.
 UNSETTLED = {
     **dict.fromkeys(

@@ -23,10 +23,15 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from tests.asn1.ber import tag, tlv
+from tests.asn1.declared import PACKET
 from tests.asn1.ts32298 import tbcd
 from tests.malformed import Piece, bad, filler, good
 
 __all__ = ["Piece", "bad", "filler", "good"]
+
+
+# The format that a form stands for, and what its layout declares.
+FORMS: dict[str, tuple[str, dict[str, Any]]] = {"tap3": ("tap3", {}), "ts32298": ("ber", PACKET)}
 
 
 class Family(NamedTuple):
