@@ -210,7 +210,7 @@ inline void store_offset(BerRow& r, const FieldPlan& f, const BerAction& a, Span
 // ------------------------------------------------------------------------------------- codes and text
 
 inline void store_code(BerRow& r, const FieldPlan& f, const BerAction& a, Span s) noexcept {
-    uint8_t written[32] = {};
+    uint8_t written[20 + 16] = {};  // digits, and what may be read behind them
     if (a.coding == Coding::integer) {
         const Parsed p = ber_integer(s.begin, s.length);
         if (p.code != Code::ok || p.value < 0) return fail(r, f, Code::unknown_value);
