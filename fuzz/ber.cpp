@@ -96,6 +96,7 @@ Table choose_table(Input& input) {
     for (size_t c = 0; c < table.plan.columns.size(); ++c)
         if (c % 2) table.program.record_columns.push_back(static_cast<int32_t>(c));
     table.plan.frame.max_record_bytes = kMaxRecordBytes;
+    table.context.framing = input.below(4) ? BerFraming::elements : BerFraming::cdrs;
     table.context.divisor = input.coin() ? 100 : 1;
     table.context.multiplier = table.context.divisor == 1 ? 1000 : 1;
     table.context.offsets_us = {{1, 3600000000}, {2, -1800000000}};
@@ -149,7 +150,7 @@ Outcome decode(const Table& table, const uint8_t* text, uint32_t length) {
     uint32_t capacity = 0, spare = 1;
     std::vector<BuildColumn> built;
     for (Walked walked = Walked::too_few_rows; walked == Walked::too_few_rows; spare = 4 * capacity) {
-        REQUIRE(begin_records(table.plan, text, length, spare, work, capacity));
+        REQUIRE(begin_records(table.plan, table.context.framing, text, length, spare, work, capacity));
         built = std::vector<BuildColumn>(table.plan.columns.size());
         for (size_t c = 0; c < built.size(); ++c) {
             if (table.plan.columns[c].kind == Kind::utf8) continue;
@@ -229,19 +230,20 @@ void require_plain_values(std::string_view octets) {
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     Input input{data, size};
     const Table table = choose_table(input);
-    const bool indefinite = input.coin();
+    const BerFraming framing = table.context.framing;
+    const bool indefinite = input.coin() && framing == BerFraming::elements;
     const std::string_view bytes = input.take(512);
     if (!bytes.empty()) require_plain_values(bytes.substr(0, 12));
     const PaddedText text{bytes, kPaddings[0]};
     const auto filled = static_cast<uint32_t>(bytes.size());
-    const Cut cut = cut_records(text.data(), 0, filled, filled, indefinite, kMaxRecordBytes, UINT32_MAX);
+    const Cut cut = cut_records(framing, text.data(), 0, filled, filled, indefinite, kMaxRecordBytes, UINT32_MAX);
     REQUIRE(cut.end <= filled && (cut.stop != Stop::contents_end || indefinite || cut.end == filled));
     const Outcome outcome = decode(table, text.data(), cut.end);
     REQUIRE(outcome.records.size() == cut.records);
     require_every_byte_once(cut.end, outcome);
     for (const uint8_t padding : kPaddings)
         REQUIRE(decode(table, PaddedText{bytes.substr(0, cut.end), padding}.data(), cut.end) == outcome);
-    const Cut some = cut_records(text.data(), 0, filled, filled, indefinite, kMaxRecordBytes, cut.records / 2);
+    const Cut some = cut_records(framing, text.data(), 0, filled, filled, indefinite, kMaxRecordBytes, cut.records / 2);
     Outcome pieces = decode(table, text.data(), some.end);
     append(pieces, decode(table, text.data() + some.end, cut.end - some.end), some.end);
     REQUIRE(pieces == outcome);

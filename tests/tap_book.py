@@ -42,8 +42,8 @@ def book_files(feed: str) -> dict[str, str]:
     }
 
 
-def tap_book(folder, feed: str = "", layout: str = ""):
-    """A loaded book with the feed `t`.
+def tap_book(folder, feed: str = "", layout: str = "", format_name: str = "tap3"):
+    """A loaded book with the feed `t`, of TAP3 or another format that the package knows.
 
     Parameters
     ----------
@@ -51,8 +51,9 @@ def tap_book(folder, feed: str = "", layout: str = ""):
         Empty or not there yet.
     feed, layout : str
         More TOML of the feed and of its layout.
+    format_name : str
     """
-    text = f'file_name = "*"\nhost = "h"\n{feed}\n[[layout]]\nfrom = 2000-01-01\nformat = "tap3"\n{layout}\n'
+    text = f'file_name = "*"\nhost = "h"\n{feed}\n[[layout]]\nfrom = 2000-01-01\nformat = "{format_name}"\n{layout}\n'
     for name, content in book_files(text).items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

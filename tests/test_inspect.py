@@ -62,7 +62,8 @@ def test_every_damage_is_said(tmp_path):
         (bytes.fromhex("6109 5f2901 02 5f3e01 01".replace(" ", "")), "NRTRDE report"),
         (bytes.fromhex("7f841604 9f220101".replace(" ", "")), "RAP return batch"),
         (bytes.fromhex("7f841700"), "RAP acknowledgement"),
-        (b"\xff\xff" + bytes.fromhex("bf4f03 800155".replace(" ", "")), "BER records"),
+        (b"\xff\xff" + bytes.fromhex("bf4f03 800155".replace(" ", "")), "3GPP TS 32.298 records"),
+        (bytes.fromhex("3003 020101".replace(" ", "")), "BER records"),
     ],
 )
 def test_formats_are_told_by_their_bytes(tmp_path, data, says):

@@ -19,7 +19,7 @@ from mediation.decode import decode as decoding
 from mediation.decode.ber import detect
 from mediation.decode.ber.tree import Line, Shown, tree
 from mediation.decode.bytestream import ByteStream
-from mediation.decode.filesource import Stretch
+from mediation.decode.filesource import Chunk, Stretch
 from mediation.errors import SourceRefused, UsageError
 from mediation.rulebook import model
 from mediation.rulebook.book import Rulebook
@@ -141,7 +141,8 @@ def _read(source: Any, layout: Any, result: Inspection, records: int, shown: Sho
         found = decoding.decode_chunk(layout, piece, 0)
         if result.records < records:
             raw, begin = _octets(piece)
-            lines = list(tree(raw, begin, shown, MOST_LINES))
+            cdrs = isinstance(piece, Chunk) and piece.context.cdrs
+            lines = list(tree(raw, begin, shown._replace(cdrs=cdrs), MOST_LINES))
             roots = [place for place, line in enumerate(lines) if line.depth == 0]
             wanted = records - result.records
             result.first += lines[: roots[wanted] if wanted < len(roots) else len(lines)]

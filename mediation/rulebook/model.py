@@ -101,6 +101,7 @@ class Ber(Declared, frozen=True, kw_only=True):
     """How records stand in a file of BER elements, and what its header and trailer say; each by a path of tags."""
 
     records: str = ""  # the element that holds the records; "": they stand one after the other
+    framing: Literal["elements", "detect"] = "elements"  # detect: a file may have the headers of 3GPP TS 32.297
     identity: str | None = None  # of an element in the header, without which the file is of another format
     without_records: list[str] = []  # tags of files that have none
     items: list[str] = []  # elements that are rows of their own
@@ -118,7 +119,7 @@ class Layout(Declared, frozen=True, kw_only=True):
 
     valid_from: dt.date = field(name="from")
     valid_to: dt.date | None = field(name="to", default=None)
-    format: Literal["delimited", "fixed", "ber", "tap3"]
+    format: Literal["delimited", "fixed", "ber", "tap3", "ts32298"]
     encoding: Literal["ascii", "utf-8", "gb18030"] = "utf-8"
     delimiter: str = "|"
     quote: str | None = None  # RFC 4180: one character, doubled inside

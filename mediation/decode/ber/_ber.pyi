@@ -11,7 +11,14 @@ CODE_NAMES: dict[int, str]
 MOST_RECORDS: int
 
 def cut(
-    text: Text, begin: int, filled: int, container: int | None, indefinite: bool, longest: int, most: int = ...
+    context: Context,
+    text: Text,
+    begin: int,
+    filled: int,
+    container: int | None,
+    indefinite: bool,
+    longest: int,
+    most: int = ...,
 ) -> tuple[int, int, str, str, int]: ...
 def decode_ber(
     plan: BerPlan, context: Context, text: Text, begin: int, length: int, byte_offset: int, source_id: int
@@ -35,9 +42,11 @@ class BerPlan(Plan):
 
 @disjoint_base
 class Context:
+    cdrs: bool
     def __new__(
         cls,
         *,
+        cdrs: bool = False,
         decimals: int = 0,
         offsets: Mapping[int, int] = ...,
         rates: Mapping[int, int] = ...,

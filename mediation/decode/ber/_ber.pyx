@@ -46,6 +46,10 @@ cdef extern from "decode/ber/walk.hpp" namespace "mediation" nogil:
     cdef enum class Code(int16_t):
         ok
 
+    cdef enum class BerFraming(uint8_t):
+        elements
+        cdrs
+
     cdef enum class Stop(uint8_t):
         paused
         more
@@ -106,6 +110,7 @@ cdef extern from "decode/ber/walk.hpp" namespace "mediation" nogil:
         string id
 
     cdef cppclass BerContext:
+        BerFraming framing
         int64_t multiplier
         int64_t divisor
         vector[Named] offsets_us
@@ -114,10 +119,10 @@ cdef extern from "decode/ber/walk.hpp" namespace "mediation" nogil:
         vector[string] texts
         vector[int16_t] codes
 
-    Cut cut_records(const uint8_t* text, uint32_t at, uint32_t filled, uint64_t container, cbool indefinite,
-                    uint32_t longest, uint32_t most)
-    cbool begin_records(const TextPlan& plan, const uint8_t* text, uint32_t length, uint32_t spare, Work& work,
-                        uint32_t& capacity)
+    Cut cut_records(BerFraming framing, const uint8_t* text, uint32_t at, uint32_t filled, uint64_t container,
+                    cbool indefinite, uint32_t longest, uint32_t most)
+    cbool begin_records(const TextPlan& plan, BerFraming framing, const uint8_t* text, uint32_t length, uint32_t spare,
+                        Work& work, uint32_t& capacity)
     Walked walk(const TextPlan& plan, const BerProgram& program, const BerContext& context, const uint8_t* text,
                 uint32_t capacity, Work& work, int64_t& unknown)
     int64_t coded_bytes(const Work& work, int32_t field)
@@ -196,6 +201,8 @@ cdef class Context:
 
     Parameters
     ----------
+    cdrs : bool
+        Each record stands behind a CDR header of 3GPP TS 32.297.
     decimals : int
         Of the file's amounts.
     offsets, rates : dict of int to int
@@ -209,12 +216,15 @@ cdef class Context:
     """
 
     cdef BerContext native
+    cdef readonly bint cdrs
 
-    def __cinit__(self, *, int decimals=0, offsets=(), rates=(), entities=(), texts=(), codes=()):
+    def __cinit__(self, *, bint cdrs=False, int decimals=0, offsets=(), rates=(), entities=(), texts=(), codes=()):
         cdef Named named
         cdef Entity entity
         if not 0 <= decimals <= 18:
             raise ValueError(f"{decimals} decimals")
+        self.cdrs = cdrs
+        self.native.framing = BerFraming.cdrs if cdrs else BerFraming.elements
         self.native.multiplier = int("1" + "0" * (6 - decimals))
         self.native.divisor = int("1" + "0" * (decimals - 6))
         for code, seconds in sorted(dict(offsets).items()):
@@ -240,7 +250,7 @@ cdef class CodedCopier(TextCopier):
         copy_coded(self.context.native, self.bytes_, work, field, out)
 
 
-def cut(Text text, int64_t begin, int64_t filled, container, bint indefinite, int64_t longest,
+def cut(Context context, Text text, int64_t begin, int64_t filled, container, bint indefinite, int64_t longest,
         int64_t most=MOST_RECORDS):
     """How much of a text is whole records.
 
@@ -273,8 +283,8 @@ def cut(Text text, int64_t begin, int64_t filled, container, bint indefinite, in
     cdef const uint8_t* bytes_ = checked(text, 0, filled)
     cdef Cut found
     with nogil:
-        found = cut_records(bytes_, <uint32_t> begin, <uint32_t> filled, ends, indefinite, <uint32_t> longest,
-                            <uint32_t> most)
+        found = cut_records(context.native.framing, bytes_, <uint32_t> begin, <uint32_t> filled, ends, indefinite,
+                            <uint32_t> longest, <uint32_t> most)
     return found.end, found.records, STOPS[found.stop], CODE_NAMES[<int> found.code], found.next
 
 
@@ -306,7 +316,8 @@ def decode_ber(BerPlan plan, Context context, Text text, int64_t begin, int64_t 
     cdef Walked walked = Walked.too_few_rows
     while walked == Walked.too_few_rows:
         with nogil:
-            enough = begin_records(plan.native, bytes_, <uint32_t> length, spare, work, capacity)
+            enough = begin_records(plan.native, context.native.framing, bytes_, <uint32_t> length, spare, work,
+                                   capacity)
         if not enough:
             raise MemoryError
         builder = Builder(capacity)

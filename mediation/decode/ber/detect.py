@@ -11,10 +11,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from mediation.decode.ber import elements
+from mediation.decode.ber.cdrfile import file_header
 from mediation.rulebook.tags import tag_of
-
-HEADER_297 = range(50, 4096)  # octets of a TS 32.297 file header, its private part included
-UNKNOWN_LENGTH = 0xFFFFFFFF
 
 
 class Detected(NamedTuple):
@@ -29,10 +27,13 @@ NOTIFICATION = Detected("tap3", "TAP3 notification")
 NRTRDE = Detected(None, "NRTRDE report")
 RAP = Detected(None, "RAP return batch")
 ACKNOWLEDGEMENT = Detected(None, "RAP acknowledgement")
-CDR_FILE = Detected("ts32297", "3GPP TS 32.297 file of CDRs")
+CDR_FILE = Detected("ts32298", "3GPP TS 32.297 file of CDRs")
 RECORDS = Detected("ber", "BER records")
+CDRS = Detected("ts32298", "3GPP TS 32.298 records")
+
 _BY_TAG = {"a2": NOTIFICATION, "a534": RAP, "a535": ACKNOWLEDGEMENT}
 _TAGS = {tag_of(tag): found for tag, found in _BY_TAG.items()}
+_CDR_TAGS = {tag_of(str(number)) for number in (0, 1, 6, 7, 20, 78, 79)}
 _SECOND = {tag_of("a4"): TAP, tag_of("a41"): NRTRDE}
 
 
@@ -46,7 +47,7 @@ def detect(data: bytes, file_bytes: int) -> Detected | None:
     file_bytes : int
         Of the whole stream.
     """
-    if _is_cdr_file(data, file_bytes):
+    if file_header(data) is not None:
         return CDR_FILE
     at = len(data) - len(data.lstrip(b"\0\xff"))
     if at == len(data):
@@ -60,13 +61,7 @@ def detect(data: bytes, file_bytes: int) -> Detected | None:
         return None
     if inside is not None and first.tag == tag_of("a1") and inside.tag in _SECOND:
         return _SECOND[inside.tag]
+    if first.tag in _CDR_TAGS and first.constructed:
+        return CDRS
     whole = first.constructed and (first.end is None or first.end <= file_bytes)
     return RECORDS if whole else None
-
-
-def _is_cdr_file(data: bytes, file_bytes: int) -> bool:
-    """Lengths at the begin of a file that agree with it; a file that is not closed has none."""
-    if len(data) < HEADER_297[0]:
-        return False
-    length, header = int.from_bytes(data[:4], "big"), int.from_bytes(data[4:8], "big")
-    return header in HEADER_297 and header <= file_bytes and length in (file_bytes, UNKNOWN_LENGTH)

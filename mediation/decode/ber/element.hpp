@@ -132,11 +132,35 @@ struct Cut {
     uint64_t next = 0;     // where the record at `end` says that it ends; 0 when it does not
 };
 
-inline bool is_filler(uint8_t octet) noexcept { return octet == 0x00 || octet == 0xFF; }
+// How one record follows the other: as elements, or each behind a CDR header of 3GPP TS 32.297 that says its length.
+enum class BerFraming : uint8_t { elements, cdrs };
+
+inline bool is_filler(BerFraming framing, const uint8_t* text, uint32_t at, uint32_t limit) noexcept {
+    const uint8_t octet = text[at];
+    if (octet != 0x00 && octet != 0xFF) return false;
+    if (framing == BerFraming::elements) return true;
+    return limit - at >= 4 && text[at + 1] == octet && text[at + 2] == octet && text[at + 3] == octet;
+}
+
+// Octets of the CDR header at `at`; its fifth is there in releases that need it.
+inline uint32_t cdr_head(const uint8_t* text, uint32_t at) noexcept { return text[at + 2] >> 5 == 7 ? 5 : 4; }
+inline bool cdr_is_ber(const uint8_t* text, uint32_t at) noexcept { return text[at + 3] >> 5 == 1; }
+
+// The CDR at `cut.end`; false when it does not end within `limit`.
+inline bool cut_cdr(const uint8_t* text, uint32_t limit, Cut& cut) noexcept {
+    const uint32_t at = cut.end;
+    cut.next = limit - at < 4 ? 0 : uint64_t{at} + cdr_head(text, at) + (uint32_t{text[at]} << 8 | text[at + 1]);
+    cut.code = cut.next == 0 || cut.next > limit ? Code::element_overrun : Code::ok;
+    if (cut.code != Code::ok) return false;
+    cut.end = static_cast<uint32_t>(cut.next);
+    ++cut.records;
+    return true;
+}
 
 // The record at `cut.end`; false when it is not one that ends within `limit`. One of indefinite length has to end
 // within `longest` octets: nobody looks further.
-inline bool cut_record(const uint8_t* text, uint32_t limit, uint32_t longest, Cut& cut) noexcept {
+inline bool cut_record(BerFraming framing, const uint8_t* text, uint32_t limit, uint32_t longest, Cut& cut) noexcept {
+    if (framing == BerFraming::cdrs) return cut_cdr(text, limit, cut);
     Element e;
     cut.code = read_element(text, cut.end, limit, e);
     if (cut.code == Code::ok && e.indefinite) {
@@ -157,8 +181,8 @@ inline bool cut_record(const uint8_t* text, uint32_t limit, uint32_t longest, Cu
 
 // Whole records from `at` on, at most `most`. Their container ends at `container` (beyond `filled`: not at hand yet)
 // or, when it is of indefinite length, with end-of-contents octets.
-inline Cut cut_records(const uint8_t* text, uint32_t at, uint32_t filled, uint64_t container, bool indefinite,
-                       uint32_t longest, uint32_t most) noexcept {
+inline Cut cut_records(BerFraming framing, const uint8_t* text, uint32_t at, uint32_t filled, uint64_t container,
+                       bool indefinite, uint32_t longest, uint32_t most) noexcept {
     const auto limit = static_cast<uint32_t>(container < filled ? container : filled);
     Cut cut;
     cut.end = at;
@@ -170,9 +194,9 @@ inline Cut cut_records(const uint8_t* text, uint32_t at, uint32_t filled, uint64
             cut.code = whole ? Code::bad_tag : Code::element_overrun;
             return cut;
         }
-        if (is_filler(text[cut.end])) {
+        if (is_filler(framing, text, cut.end, limit)) {
             ++cut.end;
-        } else if (!cut_record(text, limit, longest, cut)) {
+        } else if (!cut_record(framing, text, limit, longest, cut)) {
             const bool at_hand = cut.code != Code::element_overrun || limit == container || cut.next > container;
             cut.stop = at_hand ? Stop::damaged : Stop::more;
             return cut;

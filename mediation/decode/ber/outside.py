@@ -122,7 +122,11 @@ def _entities(outside: Outside, path: str | None) -> dict[int, tuple[int, str]]:
 
 
 def context_of(
-    outside: Outside, declared: model.Ber, fields: Iterable[tuple[model.Field, list[str] | None]]
+    outside: Outside,
+    declared: model.Ber,
+    fields: Iterable[tuple[model.Field, list[str] | None]],
+    *,
+    cdrs: bool,
 ) -> Context:
     """What a header says to the records.
 
@@ -132,6 +136,8 @@ def context_of(
     declared : Ber
     fields : iterable of tuple
         Each field that the header fills, and the values of its column; None for text.
+    cdrs : bool
+        The file has the headers of 3GPP TS 32.297.
 
     Raises
     ------
@@ -147,6 +153,7 @@ def context_of(
         texts.append(text if values is None else None)
         codes.append(-1 if values is None or text is None else _code(field, values, text))
     return Context(
+        cdrs=cdrs,
         decimals=decimals,
         offsets=_offsets(outside, declared.utc_offsets),
         rates=_rates(outside, declared.rates),

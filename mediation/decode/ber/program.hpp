@@ -111,6 +111,7 @@ struct BerContext {
         int64_t code;
         int64_t value;
     };
+    BerFraming framing = BerFraming::elements;
     int64_t multiplier = 1000000, divisor = 1;  // of amounts to 10^-6
     std::vector<Named> offsets_us;
     std::vector<Named> rates;        // 10^-6

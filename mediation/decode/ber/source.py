@@ -17,6 +17,7 @@ from typing import NamedTuple
 from mediation.decode._text import Text
 from mediation.decode.ber import elements
 from mediation.decode.ber._ber import cut
+from mediation.decode.ber.cdrfile import UNKNOWN, FileHeader, file_header
 from mediation.decode.ber.outside import Outside, Part, context_of
 from mediation.decode.filesource import Chunk, FileSource, Stretch, Window
 from mediation.errors import SourceRefused, UsageError
@@ -48,17 +49,20 @@ class BerSource(FileSource):
         super().__init__(*args, **options)
 
     def _is_told_late(self) -> bool:
-        return bool(self._declared.ber.record_count or self._declared.ber.sums)
+        declared = self._declared.ber
+        return bool(declared.record_count or declared.sums or declared.framing == "detect")
 
     def _pieces(self, window: Window):
         self._levels: list[Level] = []
         self._steps = [step.tag for step in paths_of(self._declared.ber.records)[0].steps]
         self._stretches = self._trailing = 0
+        self._cdrs: FileHeader | None = None
         window, has_records = self._header(window)
         if not has_records:
             yield from self._trailer(window)
             return
-        self._context = context_of(self.outside, self._declared.ber, self.layout.header_fields)
+        cdrs = self._cdrs is not None
+        self._context = context_of(self.outside, self._declared.ber, self.layout.header_fields, cdrs=cdrs)
         yield from self._records(window)
 
     # ----------------------------------------------------------------------------------------- header
@@ -68,7 +72,7 @@ class BerSource(FileSource):
         with memoryview(window.text) as view:
             data = bytes(view[: window.filled])
         if not self._steps:
-            return window, True
+            return self._cdr_header(window, data), True
         begin = len(data) - len(data.lstrip(FILLER))
         self.filler_bytes += begin
         try:
@@ -79,6 +83,15 @@ class BerSource(FileSource):
             raise SourceRefused("header_missing", f"{error.code} at byte {error.offset}") from error
         self.header_bytes = at - begin
         return window._replace(begin=at), found
+
+    def _cdr_header(self, window: Window, data: bytes) -> Window:
+        """Behind the header of TS 32.297, where records stand one after the other and the file has one."""
+        if self._declared.ber.framing == "detect":
+            self._cdrs = file_header(data)
+        if self._cdrs is None:
+            return window
+        self.header_bytes = self._cdrs.header_bytes
+        return window._replace(begin=window.begin + self.header_bytes)
 
     def _open_levels(self, data: bytes, at: int) -> tuple[int, bool]:
         declared = self._declared.ber
@@ -127,11 +140,13 @@ class BerSource(FileSource):
 
     def _records(self, window: Window):
         container = self._levels[-1].end if self._levels else None
+        if self._cdrs is not None and self._cdrs.length != UNKNOWN:
+            container = self._cdrs.length
         indefinite = bool(self._levels) and container is None
         while True:
             text, begin, filled, offset = window
             ends = None if container is None else container - offset
-            end, _, stop, code, says = cut(text, begin, filled, ends, indefinite, self._longest)
+            end, _, stop, code, says = cut(self._context, text, begin, filled, ends, indefinite, self._longest)
             if end > begin:
                 yield Chunk(text, begin, end - begin, offset + begin, self._context)
             window = window._replace(begin=end)
@@ -144,7 +159,8 @@ class BerSource(FileSource):
             if stop == "more" and more and filled - end <= self._longest:
                 window = self._carry(window, end)
                 continue
-            if end == filled and not self._levels:
+            if not more and stop == "more" and self._is_filler(window):
+                self.filler_bytes += filled - end
                 return
             goes_on = stop == "more" and more and says != 0  # a record whose end is known, and not at hand
             to = offset + says if goes_on else container
@@ -155,6 +171,12 @@ class BerSource(FileSource):
             if not goes_on:
                 yield from self._trailer(window)
                 return
+
+    @staticmethod
+    def _is_filler(window: Window) -> bool:
+        """Whether nothing but filler, or nothing at all, is left at the end of the stream."""
+        with memoryview(window.text) as view:
+            return not bytes(view[window.begin : window.filled]).strip(FILLER)
 
     def _pass_over(self, window: Window, to: int | None, code: str) -> tuple[Stretch, Window]:
         """Everything up to a place of the stream, None for its end, as one stretch; and what is at hand there."""
@@ -224,6 +246,11 @@ class BerSource(FileSource):
         said, sequence = self._said.sequence, outside.text(declared.sequence)
         if declared.sequence and said is not None and sequence != "" and _number(sequence) != said:
             raise SourceRefused("header_mismatch", "the header's sequence is not the file name's")
+        if self._cdrs is not None:
+            if self._cdrs.length != UNKNOWN and self._cdrs.length > self.bytes_in:
+                raise SourceRefused("trailer_missing", "the file is shorter than its header says")
+            if self._cdrs.records not in (0, UNKNOWN):
+                self._verify_count(self._cdrs.records, records - self._trailing)
         if not self._levels:
             return
         if declared.record_count:
@@ -237,7 +264,7 @@ class BerSource(FileSource):
             raise SourceRefused("trailer_missing", "the file does not say how many records it has")
         lost = self._stretches - self._trailing  # in each of them there may be many records
         if records != count and (not lost or count < records):
-            raise SourceRefused("record_count_mismatch", "the trailer's record count is not that of the file")
+            raise SourceRefused("record_count_mismatch", "the file's own record count is not what it holds")
 
     def _verify_sum(self, column: str, declared: int | None, total: int, unreadable: int) -> None:
         verified = declared is not None and not unreadable

@@ -31,11 +31,15 @@ class Line(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """How elements are shown: names and what may be read by tag; with `unmask` all values are."""
+    """How elements are shown: names and what may be read by tag; with `unmask` all values are.
+
+    With `cdrs` each outermost element stands behind a CDR header of TS 32.297.
+    """
 
     names: Mapping[str, str]
     readable: Collection[str]
     unmask: bool
+    cdrs: bool = False
 
 
 def tree(data: bytes, offset: int, shown: Shown, most: int) -> Iterator[Line]:
@@ -46,9 +50,11 @@ def tree(data: bytes, offset: int, shown: Shown, most: int) -> Iterator[Line]:
         if at >= limit:
             continue
         depth = len(levels)
-        if data[at : at + 2] == b"\0\0":  # end-of-contents, or filler
-            levels.append((at + 2, limit))
+        passed = _passed_over(data, at, depth, shown)
+        if passed:
+            levels.append((at + passed, limit))
             continue
+        at += cdr_head(data, at) if depth == 0 and shown.cdrs else 0
         most -= 1
         try:
             element = elements.element_at(data, at, limit)
@@ -59,6 +65,18 @@ def tree(data: bytes, offset: int, shown: Shown, most: int) -> Iterator[Line]:
         yield _line(data, offset, depth, element, shown)
         if element.constructed and depth < elements.MOST_DEPTH:
             levels.append((element.content, element.end))
+
+
+def _passed_over(data: bytes, at: int, depth: int, shown: Shown) -> int:
+    """Octets at `at` that are end-of-contents or filler."""
+    if depth == 0 and not shown.cdrs and data[at] in b"\0\xff":
+        return 1
+    return 2 if depth and data[at : at + 2] == b"\0\0" else 0
+
+
+def cdr_head(data: bytes, at: int) -> int:
+    """Octets of the CDR header at `at`."""
+    return 5 if data[at + 2 : at + 3] >= b"\xe0" else 4
 
 
 def _line(data: bytes, offset: int, depth: int, element: elements.Element, shown: Shown) -> Line:

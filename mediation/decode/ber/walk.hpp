@@ -108,6 +108,12 @@ inline Code walk_record(Walk& w, uint32_t begin, uint32_t end, uint32_t& name) n
     const BerProgram& program = w.row.program;
     uint32_t at = begin;
     w.open = 0;
+    if (end - begin > w.row.plan.frame.max_record_bytes) return Code::record_too_long;
+    if (w.row.context.framing == BerFraming::cdrs) {
+        at += cdr_head(w.row.text, begin);
+        if (!cdr_is_ber(w.row.text, begin)) return Code::unknown_value;
+        if (at == end) return Code::element_overrun;
+    }
     Code code = take_element(w, program.nodes[0], end, at);
     while (code == Code::ok && w.open) {
         const Level& level = w.levels[w.open - 1];
@@ -122,7 +128,7 @@ inline Code walk_record(Walk& w, uint32_t begin, uint32_t end, uint32_t& name) n
             code = at < level.end ? take_element(w, node, level.end, at) : Code::element_overrun;
         }
     }
-    return code;
+    return code == Code::ok && at != end ? Code::trailing_bytes : code;
 }
 
 // ------------------------------------------------------------------------------------- a record's rows
@@ -227,12 +233,13 @@ inline bool take_columns(const TextPlan& plan, uint32_t capacity, Work& w) {
 
 // Step 1: finds the records of a text that holds whole ones, and takes what their rows need. False when memory is
 // exhausted. Between this and `walk` the caller gives `data` its columns of fixed width, of `capacity` rows.
-inline bool begin_records(const TextPlan& plan, const uint8_t* text, uint32_t length, uint32_t spare, Work& w,
-                          uint32_t& capacity) {
+inline bool begin_records(const TextPlan& plan, BerFraming framing, const uint8_t* text, uint32_t length,
+                          uint32_t spare, Work& w, uint32_t& capacity) {
     w = Work{};
     Records& r = w.records;
     w.length = length;
-    const Cut count = cut_records(text, 0, length, length, false, plan.frame.max_record_bytes, UINT32_MAX);
+    const uint32_t longest = plan.frame.max_record_bytes;
+    const Cut count = cut_records(framing, text, 0, length, length, false, longest, UINT32_MAX);
     capacity = count.records + spare;
     if (!detail::take(r, r.begin, count.records + 1) || !detail::take(r, r.end, count.records + 1) ||
         !detail::take(r, r.fault, count.records + 1) || !detail::take(r, r.row_record, capacity + 1))
@@ -241,9 +248,9 @@ inline bool begin_records(const TextPlan& plan, const uint8_t* text, uint32_t le
     r.row_item = reinterpret_cast<int16_t*>(items);
     Cut cut;
     for (r.records = 0; r.records < count.records; ++r.records) {
-        for (; is_filler(text[cut.end]); ++cut.end) ++r.filler_bytes;
+        for (; is_filler(framing, text, cut.end, length); ++cut.end) ++r.filler_bytes;
         r.begin[r.records] = cut.end;
-        (void)cut_record(text, length, plan.frame.max_record_bytes, cut);
+        (void)cut_record(framing, text, length, longest, cut);
         r.end[r.records] = cut.end;
         r.fault[r.records] = 0;
     }
@@ -264,9 +271,7 @@ inline Walked walk(const TextPlan& plan, const BerProgram& program, const BerCon
         w.items = 0;
         if (w.base == capacity) return Walked::too_few_rows;
         detail::begin_row(w, w.base, 0);
-        const bool too_long = r.end[record] - r.begin[record] > plan.frame.max_record_bytes;
-        const Code code = too_long ? Code::record_too_long
-                                   : detail::walk_record(w, r.begin[record], r.end[record], name);
+        const Code code = detail::walk_record(w, r.begin[record], r.end[record], name);
         if (w.full) return Walked::too_few_rows;
         if (code == Code::ok) {
             detail::spread(w);
