@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 import mediation
+from tests.asn1 import ts32297
 from tests.asn1.book import book_of, decoded
 from tests.malformed import ANYTHING
-from tests.malformed.asn1 import FORMS, contents, lengths, tags, tap
+from tests.malformed.asn1 import FORMS, contents, framed, lengths, tags, tap
 
-FAMILIES = lengths.LENGTHS + tags.TAGS + contents.CONTENTS + tap.TAP
-REFUSED = tap.ENVELOPES
-IDENTITY = {"tap3": "other_party", "ts32298": "charging_id"}
+FAMILIES = lengths.LENGTHS + tags.TAGS + contents.CONTENTS + tap.TAP + framed.FRAMES
+REFUSED = tap.ENVELOPES + framed.REFUSED
+IDENTITY = {"tap3": "other_party", "ts32298": "charging_id", "ts32297": "charging_id"}
 # What the decoder says otherwise, and why it should not; each leaves when that is settled.
 UNSETTLED = {
     **dict.fromkeys(
@@ -23,7 +24,7 @@ UNSETTLED = {
     **dict.fromkeys(
         [
             *("a record of another kind", "a structure where a record should be", "a number where a record should be"),
-            "an event of nobody's",
+            *("an event of nobody's", "a framed record of another kind"),
         ],
         "a record type that is there and not known is an unknown value, not a missing one",
     ),
@@ -104,3 +105,14 @@ def test_a_refused_file_leaves_no_trace(tmp_path, book, case):
     found = decoded(tmp_path / "x", book(case))
     assert (found.code, found.usage, found.rejects, found.records_in) == (case.code, [], [], 0)
     assert mediation.process([tmp_path / "x"], book(case)).audit.closes
+
+
+@pytest.mark.parametrize("name", framed.STRANGE)
+def test_nothing_comes_of_a_header_that_is_none(tmp_path, name):
+    data = ts32297.file_of(list(framed.BODIES), framed.STRANGE[name])
+    (tmp_path / "x").write_bytes(data)
+    form, layout = FORMS["ts32297"]
+    found = decoded(tmp_path / "x", book_of(tmp_path / "book", form, **layout))
+    assert (found.code, found.usage) == (None, [])
+    assert found.rejects
+    assert sum(found.classes.values()) == found.bytes_in == len(data)

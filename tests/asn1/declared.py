@@ -120,6 +120,10 @@ VENDOR = {
 }
 
 
+# Columns that the package's own table has under another name, or with names for numbers.
+OWN_NAMES = {"cause", "rat", "serving_network", "first_usage", "volume_up", "volume_down"}
+
+
 def columns(table: dict[str, Any]) -> tuple[str, ...]:
     return tuple(each["column"] for each in table["field"])
 

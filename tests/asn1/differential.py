@@ -19,7 +19,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from tests.asn1 import ber, chf, declared, modules, tap, tap_rows, ts32298
+from tests.asn1 import ber, chf, declared, modules, tap, tap_rows, ts32297, ts32298
 from tests.asn1.book import Decoded, book_of, decoded
 
 VALUES = 250  # of a file
@@ -33,6 +33,7 @@ class Kind(NamedTuple):
     make: Callable[[Random, int], tuple[bytes, list[dict[str, Any]]]]
     shape: Callable[[], ber.Shape]
     columns: tuple[str, ...]
+    wrap: Callable[[bytes], bytes] = bytes  # what stands around the records in the end
 
 
 class Tally(NamedTuple):
@@ -79,17 +80,51 @@ def chf_file(random: Random, values: int) -> tuple[bytes, list[dict[str, Any]]]:
     return data, [row for each in made for row in declared.chf_rows(chf.meaning(each))]
 
 
-def records_kind(kind: str, table: dict[str, Any], rows) -> Kind:
-    def shape() -> ber.Shape:
-        return ber.Shape("choice", lambda: ber.tagged_shapes(ts32298.domain(kind)[0]))
+def records_shape(kind: str) -> Callable[[], ber.Shape]:
+    return lambda: ber.Shape("choice", lambda: ber.tagged_shapes(ts32298.domain(kind)[0]))
 
-    return Kind("ber", table, records_file(kind, rows), shape, declared.columns(table))
+
+def by_declared_table(kind: str, table: dict[str, Any], rows) -> Kind:
+    return Kind("ber", table, records_file(kind, rows), records_shape(kind), declared.columns(table))
+
+
+def by_known_table(kind: str, table: dict[str, Any], rows) -> Kind:
+    """The same records by the package's own table, in a file of TS 32.297."""
+
+    def known(said: ts32298.Record) -> list[dict[str, Any]]:
+        volumes = {"volume_up": "uplink_bytes", "volume_down": "downlink_bytes"}
+        made = rows(said)
+        if said.kind in ("sGWRecord", "sgsnPDPRecord"):
+            made = [row | {known: row[own] for own, known in volumes.items()} for row in made]
+        return made
+
+    columns = tuple(column for column in declared.columns(table) if column not in declared.OWN_NAMES)
+    if kind == "moSMSRecord":
+        columns = tuple(column for column in columns if column != "host_record_id")  # there its message reference
+    return Kind("ts32298", {}, records_file(kind, known), records_shape(kind), columns, framed)
+
+
+def framed(data: bytes) -> bytes:
+    """Records, one after the other, in a file of TS 32.297."""
+    bodies, at = [], 0
+    while at < len(data):
+        _, end = ber.cut(data, at)
+        bodies.append(data[at:end])
+        at = end
+    return ts32297.file_of(bodies, ts32297.Header(high=ts32297.Release(17)), ts32297.Release(16))
 
 
 KINDS = {
     **{kind: Kind("tap3", {}, tap_file(kind), tap_shape, tap_rows.COLUMNS) for kind in tap.EVENTS},
-    **{kind: records_kind(kind, declared.PACKET, declared.packet_rows) for kind in modules.GPRS_RECORDS},
-    **{kind: records_kind(kind, declared.CIRCUIT, declared.circuit_rows) for kind in modules.CS_RECORDS},
+    **{
+        f"{kind}{how}": made(kind, table, rows)
+        for how, made in (("", by_declared_table), ("-framed", by_known_table))
+        for kinds, table, rows in (
+            (modules.GPRS_RECORDS, declared.PACKET, declared.packet_rows),
+            (modules.CS_RECORDS, declared.CIRCUIT, declared.circuit_rows),
+        )
+        for kind in kinds
+    },
     "chargingFunctionRecord": Kind("ber", declared.CHF, chf_file, lambda: chf.SHAPE, declared.columns(declared.CHF)),
 }
 
@@ -122,10 +157,10 @@ def forms(data: bytes, kind: Kind, random: Random) -> dict[str, bytes]:
     shape = kind.shape()
     filler = random.choice(list(ber.FILLERS.values()))(random)
     return {
-        "as it was written": data,
-        "in other lengths": ber.rewrite(data, random, shape, ber.Manner(unknown=0)).data,
-        "with members of nobody's": ber.rewrite(data, random, shape, ber.Manner(unknown=0.2)).data,
-        "with filler behind": ber.rewrite(data, random, shape).data + filler,
+        "as it was written": kind.wrap(data),
+        "in other lengths": kind.wrap(ber.rewrite(data, random, shape, ber.Manner(unknown=0)).data),
+        "with members of nobody's": kind.wrap(ber.rewrite(data, random, shape, ber.Manner(unknown=0.2)).data),
+        "with filler behind": kind.wrap(ber.rewrite(data, random, shape).data) + filler,
     }
 
 

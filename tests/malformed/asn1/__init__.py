@@ -19,7 +19,6 @@ Conventions
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from tests.asn1.ber import tag, tlv
@@ -31,32 +30,34 @@ __all__ = ["Piece", "bad", "filler", "good"]
 
 
 # The format that a form stands for, and what its layout declares.
-FORMS: dict[str, tuple[str, dict[str, Any]]] = {"tap3": ("tap3", {}), "ts32298": ("ber", PACKET)}
+FORMS: dict[str, tuple[str, dict[str, Any]]] = {
+    "tap3": ("tap3", {}),
+    "ts32298": ("ber", PACKET),
+    "ts32297": ("ts32298", {}),
+}
 
 
 class Family(NamedTuple):
     name: str
     form: str
     pieces: list[Piece]
-    layout: dict[str, Any]
 
 
 class Refused(NamedTuple):
-    """A file refused whole, with its code; `content` is its bytes or makes them."""
+    """A file refused whole, with its code."""
 
     name: str
     form: str
     code: str
-    content: bytes | Callable[[], bytes]
-    layout: dict[str, Any]
+    content: bytes
 
 
-def family(name: str, pieces: list[Piece], form: str = "ts32298", **layout) -> Family:
-    return Family(name, form, pieces, layout)
+def family(name: str, pieces: list[Piece], form: str = "ts32298") -> Family:
+    return Family(name, form, pieces)
 
 
-def refused(name: str, code: str, content, form: str = "tap3", **layout) -> Refused:
-    return Refused(name, form, code, content, layout)
+def refused(name: str, code: str, content: bytes, form: str = "tap3") -> Refused:
+    return Refused(name, form, code, content)
 
 
 def header(raw: bytes) -> Piece:

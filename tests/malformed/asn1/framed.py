@@ -1,9 +1,8 @@
-"""Files of TS 32.297: headers of files and records that say what is not so; records in blocks of one size."""
+"""Files of TS 32.297: headers of files and records that say what is not so."""
 
 from __future__ import annotations
 
 from tests.asn1 import ts32297
-from tests.asn1.ber import length
 from tests.asn1.ts32297 import OPEN, Header, Moment, Release
 from tests.malformed.asn1 import GOOD, NEXT, bad, family, filler, good, header, refused
 from tests.malformed.asn1.lengths import PGW
@@ -15,7 +14,7 @@ FRAMED = "ts32297"
 
 def framed(name, pieces, told: Header = ts32297.USUAL, count: int | None = None):
     """A file of pieces whose header says how many records and octets there are, unless `told` says otherwise."""
-    size = sum(len(piece.raw) for piece in pieces)
+    size = sum(len(piece.raw) for piece in pieces if piece.kind != "filler")
     records = sum(piece.kind in ("good", "bad") for piece in pieces) if count is None else count
     return family(name, [header(told.packed(records, size)), *pieces], FRAMED)
 
@@ -49,8 +48,8 @@ FRAMES = [
     of("an unknown closure", Header(closure=77)),
     of("an abnormal closure", Header(closure=ts32297.ABNORMAL)),
     of("lost records", Header(lost=129)),
-    of("a time of month 0", Header(opened=Moment(0, 1, 0, 0))),
-    of("a time of month 13", Header(opened=Moment(13, 1, 0, 0))),
+    of("a file opened in month 0", Header(opened=Moment(0, 1, 0, 0))),
+    of("a file opened in month 13", Header(opened=Moment(13, 1, 0, 0))),
     of("a node that is no address", Header(node=b"\xff" * 20)),
     framed("records of three releases", [
         good(ts32297.record(GOOD.raw, Release(99)), 7),
@@ -60,45 +59,41 @@ FRAMES = [
     record("a record of no octets", ts32297.record(b""), "element_overrun"),
     record("a record cut short", ts32297.record(GOOD.raw[:-1]), "element_overrun"),
     record("octets after a record", ts32297.record(GOOD.raw + b"\x05\x00"), "trailing_bytes"),
-    record("a record of another kind", ts32297.record(b"\x30\x00"), "unknown_record"),
+    record("a framed record of another kind", ts32297.record(b"\x30\x00"), "unknown_value", "record_type"),
     record("a length that lies within its frame", ts32297.record(HUGE + GOOD.raw), "element_overrun"),
-    record("an encoding that is not BER", ts32297.record(GOOD.raw, encoding=3), "unknown_encoding"),
+    record("an encoding that is not BER", ts32297.record(GOOD.raw, encoding=3), "unknown_value"),
     framed("a record longer than the file", [TWO[0], bad(b"\xff\xff" + HEAD[2:] + NEXT.raw, "element_overrun")]),
     framed("a record's header cut short", [TWO[0], bad(HEAD[:3], "element_overrun")], count=2),
-    framed("zeros after the last record", [*TWO, filler(bytes(64))], count=2),
-    framed("ones after the last record", [*TWO, filler(b"\xff" * 64)], count=2),
+    framed("zeros after framed records", [*TWO, filler(bytes(64))], count=2),
+    framed("ones after framed records", [*TWO, filler(b"\xff" * 64)], count=2),
 ]  # fmt: skip
 
 
-def long_filter() -> bytes:
-    packed = bytearray(ts32297.file_of(list(BODIES)))
-    packed[48:50] = b"\xff\xff"
-    return bytes(packed)
-
-
+FRAMES += [
+    family(
+        "a file that ends before its last octet",
+        [
+            header(Header(length=SIZE - 1).packed(2, 0)),
+            TWO[0],
+            bad(TWO[1].raw[:-1], "element_overrun"),
+            bad(TWO[1].raw[-1:], "trailing_bytes"),
+        ],
+        FRAMED,
+    ),
+    family("bare records where a header may be", [GOOD, NEXT], FRAMED),
+    family("nothing where a header may be", [], FRAMED),
+]
 REFUSED = [
     lying("a count of records too great", "record_count_mismatch", Header(count=3)),
     lying("a count of records too small", "record_count_mismatch", Header(count=1)),
-    lying("a file longer than it is", "file_length_mismatch", Header(length=SIZE + 1)),
-    lying("a file shorter than it is", "file_length_mismatch", Header(length=SIZE - 1)),
-    lying("a file of no length", "file_length_mismatch", Header(length=0)),
-    lying("a header shorter than it is", "bad_header", Header(header_length=51)),
-    lying("a header of no length", "bad_header", Header(header_length=0)),
-    lying("a header longer than the file", "bad_header", Header(header_length=SIZE + 1)),
-    lying("a header of four gigabytes", "bad_header", Header(header_length=OPEN)),
-    lying("a header that ends in its filter", "bad_header", Header(filter=b"x" * 60, header_length=60)),
-    refused("a header cut short", "header_missing", Header().packed(0, 0)[:51], FRAMED),
-    refused("nothing as a framed file", "header_missing", b"", FRAMED),
-    refused("bare records as a framed file", "bad_header", b"".join(BODIES), FRAMED),
-    refused("a filter longer than the header", "bad_header", long_filter(), FRAMED),
+    lying("a file longer than it is", "trailer_missing", Header(length=SIZE + 1)),
 ]
-
-BLOCK = 512
-BLOCKS = [
-    family("blocks", [GOOD, NEXT, filler(b"\xff" * (BLOCK - len(GOOD.raw) * 2)), GOOD], block_bytes=BLOCK),
-    family(
-        "a record over two blocks",
-        [GOOD, bad(PGW + length(BLOCK) + bytes(BLOCK - len(GOOD.raw) - 5), "element_overrun"), NEXT],
-        block_bytes=BLOCK,
-    ),
-]
+# Headers that cannot be one: what follows is read as bare records, and none of it is one.
+STRANGE = {
+    "a file of no length": Header(length=0),
+    "a header shorter than it is": Header(header_length=51),
+    "a header of no length": Header(header_length=0),
+    "a header longer than the file": Header(header_length=SIZE + 1),
+    "a header of four gigabytes": Header(header_length=OPEN),
+    "a header that ends in its filter": Header(filter=b"x" * 60, header_length=60),
+}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tests.asn1 import ts32297
 from tests.asn1.ber import END, length, tag, tlv
@@ -26,17 +26,16 @@ class Growing(NamedTuple):
     name: str
     form: str
     make: Callable[[int], bytes]
-    layout: dict[str, Any]
     slow: bool = False
 
     def declared(self, folder: Path, **layout):
         """The feed that takes such a file, of a book in an empty folder."""
         form, table = FORMS[self.form]
-        return book_of(folder, form, **table, **self.layout, **layout).feeds["t"]
+        return book_of(folder, form, **table, **layout).feeds["t"]
 
 
-def growing(name: str, make: Callable[[int], bytes], form: str = "ts32298", **layout) -> Growing:
-    return Growing(name, form, make, layout)
+def growing(name: str, make: Callable[[int], bytes], form: str = "ts32298") -> Growing:
+    return Growing(name, form, make)
 
 
 def in_record(piece: bytes) -> Callable[[int], bytes]:
@@ -126,24 +125,12 @@ GROWING = [
     growing("entities of one code", in_tables(ENTITY, 188), "tap3"),
     growing("a batch without an end", again(CALL.raw, OPEN_BATCH + b"\x63\x80"), "tap3"),
     growing("an audit without an end", again(text(511, "x"), OPEN_BATCH + b"\x63\x00\x6f\x80"), "tap3"),
-]  # fmt: skip
-
-
-def long_length(size: int) -> bytes:
-    """A record whose length has more octets than it needs, and no body."""
-    return PGW + length(0, min(size, 125))
-
-
-GROWING.append(growing("lengths of 126 octets", again(long_length(125))))
-
-# In framings that no decoder takes yet.
-FRAMED = [
-    growing("blocks", again(GOOD.raw.ljust(512, b"\xff")), block_bytes=512),
-    growing("blocks of filler", again(b"\xff" * 512), block_bytes=512),
-    growing("blocks of records cut short", again((GOOD.raw * 9)[:512]), block_bytes=512),
+    growing("lengths of 126 octets", again(PGW + length(0, 125))),
+    growing("blocks", again(GOOD.raw.ljust(512, b"\xff"))),
+    growing("blocks of records cut short", again((GOOD.raw * 9)[:512])),
     growing("framed records", in_frames(GOOD.raw), "ts32297"),
     growing("frames of nothing", in_frames(b""), "ts32297"),
     growing("frames of one octet", in_frames(b"\x00"), "ts32297"),
     growing("frames of records that lie", in_frames(PGW + b"\x84\xff\xff\xff\xff"), "ts32297"),
     growing("a header without end", lambda size: Header(private=b"x" * min(size, 65_535)).packed(0, 0), "ts32297"),
-]
+]  # fmt: skip

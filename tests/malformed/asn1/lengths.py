@@ -95,4 +95,5 @@ LENGTHS = [
     family("garbage after the last record", [GOOD, NEXT, bad(b"\x5a\xa5garbage" * 9, "bad_length_octets")]),
     family("a line of text after the last record", [GOOD, NEXT, bad(b"end of file\n", "element_overrun")]),
     family("a line feed after the last record", [GOOD, NEXT, bad(b"\n", "element_overrun")]),
+    family("blocks of one size", [GOOD, NEXT, filler(b"\xff" * 360), GOOD, filler(b"\xff" * 437)]),
 ]
