@@ -73,12 +73,15 @@ tsan: $(VENV)/.installed-test
 coverage: $(VENV)/.installed-test
 	.ci/coverage "$(KERNEL_TESTS)" $(FUZZ_TARGETS)
 
-# As many records as one likes through every instruction set, cut and twin.
+# As many records as one likes through every instruction set, cut and twin; then values of every kind of ASN.1 record
+# from encoders that are not ours.
 RECORDS ?= 10000000
 TWIN_RECORDS ?= 1000000
+VALUES ?= 100000
 SEED ?= 1
 differential: $(VENV)/.installed-test $(VENV)/.compiled
 	$(BIN)/python -m tests.differential --records $(RECORDS) --twin $(TWIN_RECORDS) --seed $(SEED)
+	$(BIN)/python -m tests.asn1.differential --values $(VALUES) --seed $(SEED)
 
 # A workspace in which files arrive for many days while it is killed again and again. Needs 150 bytes of room a record.
 DAYS ?= 90

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from benchmarks.measure import Measurement
-from benchmarks.studies import day, history, hosts, ingests, memory, roofline, threads
+from benchmarks.studies import asn1, day, history, hosts, ingests, memory, roofline, threads
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +98,13 @@ def test_hosts(printed):
     rows = printed(hosts, "--rows", "4000", "--rounds", "1")
     assert [row[0] for row in rows[2:]] == ["cmcc", "ctcc", "cucc", "yardstick"]
     assert rows[-1][-1] == "1.00 (1.00–1.00)"
+
+
+def test_asn1(printed):
+    rows = printed(asn1, "--events", "300", "600", "--peer", "200", "--rounds", "1")
+    ours = [(name, events) for events in ("300", "600") for name in ("mediation.decode", "mediation.stream")]
+    told = [(form, *each) for form in ("tap", "pgw") for each in (("asn1tools", "200"), *ours)]
+    assert [tuple(row[:3]) for row in rows[2:]] == told
 
 
 def test_roofline(printed, monkeypatch):

@@ -309,6 +309,8 @@ class Engine:
                 given = {"said": said, "compression": compression, "hash_name": self._hash_name}
                 with state.layout.source(entry.path, feed, state.layout, feed.declared.limits, **given) as source:
                     state.source = source
+                    state.sums = [0] * len(state.layout.control_columns)
+                    state.unreadable = list(state.sums)
                     state.held = source.held or state.layout.declared.header is not None
                     for chunk in source:
                         yield state, chunk, None
@@ -409,7 +411,5 @@ def _count(state: SourceState, decoded: Any) -> None:
     audit.classes["record"] += decoded.record_bytes
     audit.classes["undecodable"] += decoded.undecodable_bytes
     audit.classes["filler"] += decoded.filler_bytes
-    if not state.sums:
-        state.sums, state.unreadable = [0] * len(decoded.control_sums), [0] * len(decoded.unreadable)
     state.sums = [old + new for old, new in zip(state.sums, decoded.control_sums, strict=True)]
     state.unreadable = [old + new for old, new in zip(state.unreadable, decoded.unreadable, strict=True)]

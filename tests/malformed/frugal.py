@@ -20,9 +20,8 @@ from pathlib import Path
 
 import pyarrow.compute  # noqa: F401
 
-from tests.decode_book import feed_of
 from tests.malformed import GOOD
-from tests.malformed.growing import GROWING
+from tests.malformed.grown import GROWN
 from tests.malformed.pour import pour
 
 ALLOWED_BYTES = 32 << 20  # the most that any needs is 24 MiB, however large its file
@@ -35,8 +34,8 @@ def address_space_bytes() -> int:
 
 
 def outcome_of(folder: Path, number: int, keep: list | None) -> str:
-    case, path, warm = GROWING[number], folder / "x.txt", folder / "warm.txt"
-    feed = feed_of(folder / f"book-{number}", case.fields, feed=case.feed, **case.layout)
+    case, path, warm = GROWN[number], folder / "x.txt", folder / "warm.txt"
+    feed = case.declared(folder / f"book-{number}")
     warm.write_bytes(GOOD.raw)
     pour(warm, feed, chunk_bytes=CHUNK_BYTES)
     limit = address_space_bytes() + ALLOWED_BYTES

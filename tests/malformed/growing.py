@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import zstandard
 
-from tests.decode_book import NUMBER, TIME, fixed
+from tests.decode_book import NUMBER, TIME, feed_of, fixed
 from tests.malformed import GOOD, HEAD
 from tests.malformed.encodings import ENCODINGS
 from tests.malformed.envelopes import ENVELOPE
@@ -46,6 +47,10 @@ class Growing(NamedTuple):
     feed: dict
     layout: dict
     slow: bool
+
+    def declared(self, folder: Path, **layout):
+        """The feed that takes such a file, of a book in an empty folder."""
+        return feed_of(folder, self.fields, feed=self.feed, **self.layout, **layout)
 
 
 def growing(name, make, *, fields=TEXT, feed=None, slow=False, **layout):
