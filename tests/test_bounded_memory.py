@@ -55,7 +55,10 @@ def child(tmp_path_factory):
 
 
 # Rows of many columns made of two octets each: a text of them takes a hundred times its size. To be settled.
-WIDE = {"records of nothing", "calls of nothing", "events of nobody's", "records of a hundred containers"}
+WIDE = {
+    *("records of nothing", "calls of nothing", "events of nobody's", "records of a hundred containers"),
+    *("frames of nothing", "frames of one octet"),
+}
 
 
 def parameter(number):

@@ -32,7 +32,7 @@ from benchmarks.studies import common
 
 DECODE, STREAM, PEER = "mediation.decode", "mediation.stream", "asn1tools"
 WRITERS = {"tap": asn1_files.write_tap, "pgw": asn1_files.write_pgw}
-FORMATS = {"tap": "tap3", "pgw": "ber"}
+FORMATS = {"tap": "tap3", "pgw": "ts32298"}
 AT_LEAST = 100_000  # records that a small file comes to by being decoded again
 COLUMNS = ("file", "program", "records", "MB", "ns a record", "records a CPU second", "asn1tools takes", "peak MB")
 
@@ -47,10 +47,8 @@ class Found(NamedTuple):
 def book(path: Path, form: str):
     """A rule book that takes such a file."""
     from tests.asn1.book import book_of
-    from tests.asn1.declared import PACKET
 
-    declared = {} if form == "tap" else PACKET
-    return book_of(path.with_suffix(".book"), FORMATS[form], **declared)
+    return book_of(path.with_suffix(".book"), FORMATS[form])
 
 
 def columns_of(path: Path, form: str) -> Callable[[], Found]:
