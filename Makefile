@@ -44,7 +44,7 @@ faults: $(VENV)/.installed-test $(VENV)/.compiled
 # Needs Debian's clang-14 libclang-rt-14-dev, or another clang with its run-time library: make fuzz CLANG=clang++
 CLANG ?= clang++-14
 FUZZ_SECONDS ?= 120
-FUZZ_TARGETS := text quoted numbers encoding dialled memory segment
+FUZZ_TARGETS := text quoted json numbers encoding dialled memory segment ber
 FUZZ_FLAGS := -std=c++17 -O2 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Ifuzz/exact -Imediation
 
 fuzz: $(FUZZ_TARGETS:%=build/fuzz/%)
@@ -54,13 +54,14 @@ fuzz: $(FUZZ_TARGETS:%=build/fuzz/%)
 	        -print_final_stats=1 -artifact_prefix=build/fuzz/$$target- build/fuzz/found/$$target fuzz/corpus/$$target; \
 	done
 
-build/fuzz/%: fuzz/%.cpp fuzz/common.hpp fuzz/plan.hpp fuzz/exact/native/pool.hpp $(SOURCES)
+build/fuzz/%: fuzz/%.cpp fuzz/common.hpp fuzz/plan.hpp fuzz/exact/native/pool.hpp fuzz/exact/native/arena.hpp $(SOURCES)
 	@mkdir -p build/fuzz
 	$(CLANG) $(FUZZ_FLAGS) $< -o $@
 
 # The kernels' tests on extensions that stop at the first bad access, overflow or race. Needs nothing but g++.
 KERNEL_TESTS := $(addprefix tests/test_,$(addsuffix .py,\
-    decode malformed source dedup history history_merge rate rate_properties money settle column pipeline sample_render))
+    decode malformed source header json_lines dedup history history_merge rate rate_properties money settle column \
+    pipeline sample_render))
 
 sanitize: $(VENV)/.installed-test
 	.ci/sanitize address,undefined $(KERNEL_TESTS)
@@ -72,12 +73,15 @@ tsan: $(VENV)/.installed-test
 coverage: $(VENV)/.installed-test
 	.ci/coverage "$(KERNEL_TESTS)" $(FUZZ_TARGETS)
 
-# As many records as one likes through every instruction set, cut and twin.
+# As many records as one likes through every instruction set, cut and twin; then values of every kind of ASN.1 record
+# from encoders that are not ours.
 RECORDS ?= 10000000
 TWIN_RECORDS ?= 1000000
+VALUES ?= 100000
 SEED ?= 1
 differential: $(VENV)/.installed-test $(VENV)/.compiled
 	$(BIN)/python -m tests.differential --records $(RECORDS) --twin $(TWIN_RECORDS) --seed $(SEED)
+	$(BIN)/python -m tests.asn1.differential --values $(VALUES) --seed $(SEED)
 
 # A workspace in which files arrive for many days while it is killed again and again. Needs 150 bytes of room a record.
 DAYS ?= 90

@@ -17,6 +17,9 @@ inline void choose_frame(Input& input, Frame& frame) {
         frame.quote = kNoQuote;
     }
     frame.fields = input.below(6) + 1;
+    // Without a byte of its own: what a corpus means stays the same.
+    const bool may_lack = frame.framing == Framing::quoted && frame.delimiter == ';' && frame.fields > 2;
+    frame.least_fields = may_lack ? frame.fields - 2 : frame.fields;
     frame.max_record_bytes = input.below(4) ? 65536 : 64u + input.byte();
     for (uint32_t f = 0; f < frame.fields && frame.framing == Framing::fixed; ++f) {
         const uint32_t gap = input.below(2), width = input.below(10) + 1;

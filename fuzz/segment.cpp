@@ -114,7 +114,11 @@ bool open(Segment& segment, const Bytes& file) {
     if (!segment.index.read_header(header.data(), header.size(), file.size(), kSecret)) return false;
     const SegmentHeader& told = segment.index.header;
     const Bytes directory = read_at(file, told.directory_offset, directory_bytes(told.partitions));
-    return segment.index.read_directory(directory.data(), directory.size());
+    if (!segment.index.read_directory(directory.data(), directory.size())) return false;
+    uint64_t entries = 0;
+    for (const Partition& partition : segment.index.partitions) entries += partition.place.entries;
+    REQUIRE(entries == told.entries);
+    return true;
 }
 
 bool read_begins(Segment& segment, uint64_t number) {
@@ -151,6 +155,23 @@ bool closes(Segment& segment) {
         if (!segment.index.buckets_close(p, 0, partition.place.buckets, bytes.data(), bytes.size())) return false;
     }
     return true;
+}
+
+void require_shares_to_end(uint64_t n, uint64_t share) {
+    const uint64_t last = last_of_share(share, n);
+    REQUIRE(share_of(last, n) == share);
+    REQUIRE(share + 1 == n ? last == UINT64_MAX : share_of(last + 1, n) == share + 1);
+}
+
+void require_memory_to_be_asked(const Bytes& file) {
+    Segment segment;
+    REQUIRE(open(segment, file));
+    if (segment.index.partitions.empty()) return;
+    const PartitionPlace& place = segment.index.partitions[0].place;
+    const Bytes filter = read_at(file, place.filter_offset, filter_bytes(place));
+    Arena::exhausted = true;
+    REQUIRE(!segment.index.keep_filter(0, filter.data()) && !segment.index.partitions[0].is_read());
+    Arena::exhausted = false;
 }
 
 // What the file says of each entry; false where it is damaged.
@@ -216,18 +237,32 @@ void require_sound(const Bytes& file) {
 
 // ------------------------------------------------------------------------------------------ changing
 
+// The parts of a sound file: where each begins, and its length.
+std::vector<std::pair<uint64_t, uint64_t>> parts_of(const SegmentIndex& index) {
+    std::vector<std::pair<uint64_t, uint64_t>> parts{
+        {0, sizeof(SegmentHeader)}, {index.header.directory_offset, directory_bytes(index.header.partitions)}};
+    for (const Partition& partition : index.partitions) {
+        const PartitionPlace& place = partition.place;
+        parts.push_back({place.begins_offset, begins_bytes(place)});
+        parts.push_back({place.filter_offset, filter_bytes(place)});
+        parts.push_back({place.buckets_offset, buckets_bytes(place.entries, place.buckets)});
+    }
+    return parts;
+}
+
 // Changes some bytes and words, and seals all parts again where they were.
 Bytes changed(Input& input, Bytes file) {
     Segment whole;
     REQUIRE(open(whole, file) && closes(whole));
     const SegmentHeader before = whole.index.header;
+    const auto parts = parts_of(whole.index);
     for (uint32_t changes = input.below(4) + 1; changes; --changes) {
-        const uint64_t from = input.coin() ? 0 : before.directory_offset;
-        const uint64_t at = (from + (input.coin() ? input.byte() : input.byte() * 257u)) % file.size();
-        if (input.coin() && at + sizeof(uint64_t) <= file.size()) {
-            uint64_t word;
+        const auto [begin, length] = parts[input.below(static_cast<uint32_t>(parts.size()))];
+        const uint64_t at = begin + (input.byte() + (input.coin() ? input.byte() * 256u : 0u)) % length;
+        if (input.coin() && at + sizeof(uint32_t) <= file.size()) {
+            uint32_t word;
             std::memcpy(&word, &file[at], sizeof word);
-            word += input.byte() - uint64_t{128};
+            word += input.byte() - uint32_t{128};
             std::memcpy(&file[at], &word, sizeof word);
         } else {
             file[at] = input.byte();
@@ -273,6 +308,8 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     REQUIRE(ask(whole, asked, answers));
     for (size_t i = 0; i < asked.size(); ++i)
         REQUIRE(answers[i] == (i < entries.size() ? int64_t{entries[i].check} : -1));
+    require_memory_to_be_asked(whole);
+    require_shares_to_end(entries.size() + 1, entries.size() / 3);
     Bytes all, some;
     REQUIRE(merged(files, kUndated, together, all) && all == whole);
     REQUIRE(merged(files, floor_day, together, some));

@@ -3,9 +3,12 @@
 Conventions
 -----------
 - Everything here takes any Arrow object (``__arrow_c_stream__``, ``__arrow_c_array__``) and returns `pyarrow.Table`.
-- Imports only. `decode` and `rate` are functions here and folders on disk: the function wins, and
-  ``from mediation.rate import …`` still finds the folder.
+- Imports only; that of `Workspace`, which brings a database along, waits until somebody asks for it.
+- `decode` and `rate` are functions here and folders on disk: the function wins, and ``from mediation.rate import …``
+  still finds the folder.
 """
+
+from typing import TYPE_CHECKING, Any
 
 from mediation import errors, schema
 from mediation.decode.decode import decode
@@ -16,7 +19,9 @@ from mediation.pipeline.output import write
 from mediation.pipeline.run import Run, RunBatch, process, stream
 from mediation.rate.rate import rate
 from mediation.rulebook import Rulebook, load_rulebook
-from mediation.workspace import Workspace
+
+if TYPE_CHECKING:
+    from mediation.workspace import Workspace
 
 __version__ = "0.1.0"
 
@@ -38,3 +43,12 @@ __all__ = [
     "stream",
     "write",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "Workspace":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from mediation.workspace import Workspace
+
+    globals()[name] = Workspace
+    return Workspace

@@ -101,13 +101,13 @@ def decoded(path, feed, *, chunk_bytes=CHUNK_BYTES, simd=None):
 def decoded_tables(path, feed, *, chunk_bytes=CHUNK_BYTES, simd=None):
     """The same, `usage` and `rejects` as Arrow tables."""
     layout = layout_of(feed, None)
-    if simd is not None:
-        layout.plan.set_simd(simd)
     usage, rejects, records = [], [], 0
     parts = dict.fromkeys(("record", "undecodable", "filler", "usage", "reject"), 0)
     with Source(path, feed, layout, feed.declared.limits, chunk_bytes=chunk_bytes) as source:
         for piece in source:
-            found = decode_chunk(layout, piece, 0)
+            if simd is not None:
+                source.layout.plan.set_simd(simd)
+            found = decode_chunk(source.layout, piece, 0)
             found.number(records)
             records += found.records
             for part in parts:

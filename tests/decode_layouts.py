@@ -45,6 +45,10 @@ NARROW, FIXED = fixed(
 SIDE_BY_SIDE, HALVES = fixed(
     (11, NUMBER), (14, TIME), (5, {**FREE_TEXT, "required_if": {}}), (4, EMPTY | {"empty_if": {}})
 )
+LONG_TIME = {"column": "seen", "type": "timestamp", "pattern": "%Y-%m-%d %H:%M:%S%N%z", "optional": True}
+SINCE = {"column": "since", "type": "timestamp", "pattern": "%Y-%m-%d %H:%M:%S%N", "optional": True}
+PREFIXED = {"column": "served_msisdn", "type": "digits", "prefix": "imsi-"}
+LACKING = [NUMBER, TIME, DIALLED, FREE_TEXT | {"may_be_absent": True}, COUNT | {"may_be_absent": True}]
 LAYOUTS = {
     "plain": (FIELDS, {}),
     "comma ascii any": (
@@ -62,6 +66,9 @@ LAYOUTS = {
     "gb18030": ([NUMBER, TIME, DIALLED, EMPTY | {"empty_if": {}}, UNUSED], {"encoding": "gb18030"}),
     "gb18030 comma": ([NUMBER, TIME, EMPTY | {"empty_if": {}}], {"encoding": "gb18030", "delimiter": ","}),
     "gb18030 quoted": ([NUMBER, EMPTY | {"empty_if": {}}, TIME], {"encoding": "gb18030", "quote": '"'}),
+    "fractions and prefixes": ([PREFIXED, TIME, LONG_TIME, SINCE, {**DIALLED, "prefix": "*"}], {}),
+    "last fields absent": ([NUMBER, TIME, KIND, *LACKING[2:]], {"terminator": "any"}),
+    "last fields absent, quoted": ([NUMBER, TIME, KIND, *LACKING[2:]], {"quote": '"', "delimiter": ","}),
     "fixed": (NARROW, FIXED),
     "fixed crlf": (NARROW, {**FIXED, "terminator": "crlf"}),
     "fixed any": (NARROW, {**FIXED, "terminator": "any"}),
@@ -79,6 +86,7 @@ NEAR = [
 PLAIN = {
     "served_msisdn": [b"13800000001", b"00138000000", b"21600000000"],
     "start_time": [b"20260110080000", b"20240229235959", b"19700101000000", b"21991231000000"],
+    "since": [b"2026-01-10 08:00:00", b"2026-01-10 08:00:00.5", b"2026-02-28 23:59:59.999999999", b""],
     "seen": [b"2026-01-10 08:00:00Z", b"2026-02-28 23:59:59Z", b"2026-03-31 00:00:00+0800", b""],
     "kind": [b"A", b"B", b""],
     "count": [b"", b"0", b"17", b"999999999", b"1000000000000", b"-"],
@@ -93,6 +101,14 @@ STRANGE = [
     *[b"", b"x", b"-1", b"+1", b"12345678123456789", b"99999999999999999999", b"1/2", b"1:2", b"\xc3\xa9", b"0571"],
     *[b"20260110080060", b"20261301000000", b"20260431000000", b"20230229000000", b"20260110240000", b"20260110086000"],
     *[b"20261025023000", b"19691231235959", b"22000101000000", b"2026011008000\x7f", b"2016-12-31 23:59:60Z"],
+    *[
+        b"2026-01-10 08:00:00.123Z",
+        b"2026-01-10 08:00:00.1234567890Z",
+        b"2026-01-10 08:00:00.Z",
+        b"2026-01-10 08:00:00.5",
+        b"imsi-5",
+        b"imsi-",
+    ],
     *[b"2026-01-10T08:00:00Z", b"2026-01-10 08:00:00+08:00", b"1" * 33, b"A\0", b"A" * 17, b"1a"],
 ]
 

@@ -59,6 +59,7 @@ def line(layout, random: Random) -> bytes:
     end = {"lf": b"\n", "crlf": b"\r\n", "any": random.choice([b"\n", b"\r\n"]), "none": b""}[layout.terminator]
     if layout.format == "fixed":
         return b"".join(part[: f.width].ljust(f.width) for part, f in zip(parts, fields, strict=True)) + end
+    parts = parts[: random.randint(sum(not f.may_be_absent for f in fields), len(fields))]
     quote = (layout.quote or "").encode()
     for place in range(len(parts)):
         if quote and random.random() < 0.5:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from benchmarks.measure import Measurement
-from benchmarks.studies import day, history, hosts, ingests, memory, roofline, threads
+from benchmarks.studies import asn1, day, history, hosts, ingests, memory, roofline, threads
 
 
 @pytest.fixture(scope="module")
@@ -100,11 +100,18 @@ def test_hosts(printed):
     assert rows[-1][-1] == "1.00 (1.00–1.00)"
 
 
+def test_asn1(printed):
+    rows = printed(asn1, "--events", "300", "600", "--peer", "200", "--rounds", "1")
+    ours = [(name, events) for events in ("300", "600") for name in ("mediation.decode", "mediation.stream")]
+    told = [(form, *each) for form in ("tap", "pgw") for each in (("asn1tools", "200"), *ours)]
+    assert [tuple(row[:3]) for row in rows[2:]] == told
+
+
 def test_roofline(printed, monkeypatch):
     monkeypatch.setattr(roofline, "TRIES", 1)
     monkeypatch.setattr(roofline, "MEMORY_BYTES", 8 << 20)
     rows = printed(roofline, "--rows", "8000", "--rounds", "1")
-    stages = [row[0] for row in rows[8:]]
+    stages = [row[0] for row in rows[9:]]
     assert stages[:2] == ["read", "decode"]
     assert "all stages" in stages
 
@@ -112,7 +119,7 @@ def test_roofline(printed, monkeypatch):
 def test_limits_are_bytes_over_rates():
     usage = pa.table({name: pa.array([1, 2]) for name in {*roofline.KEY_COLUMNS, *roofline.RATE_READS}})
     added = {name: pa.array([1, 2]) for name in {*roofline.ADDED, *roofline.SETTLE_READS}}
-    limits = roofline.Limits(read=1e9, copy=2e9, load=4e9, hash=1e9, place_s=10e-9, write_s=300e-9)
+    limits = roofline.Limits(read=1e9, copy=2e9, load=4e9, check=1e9, hash=3e9, place_s=10e-9, write_s=300e-9)
     found = roofline.stage_limits(limits, 100.0, usage, pa.table(added))
     assert found["read"] == ("load and hash 100 B", pytest.approx(125e-9))
     assert found["deduplicate"] == ("read 48 B, one random place", pytest.approx(58e-9))

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.malformed.counted import ONCE, REGIMES, TWICE, cases
-from tests.malformed.growing import GROWING
+from tests.malformed.grown import GROWN
 
 ROOT = Path(__file__).resolve().parent.parent
 MOST_TIMES = 2.2
@@ -48,7 +48,7 @@ COUNTED = [(place, number) for place in range(len(REGIMES)) for number, _ in cas
 
 
 @pytest.mark.parametrize(
-    ("regime", "number"), COUNTED, ids=[f"{place}-{GROWING[n].name.replace(' ', '_')}" for place, n in COUNTED]
+    ("regime", "number"), COUNTED, ids=[f"{place}-{GROWN[n].name.replace(' ', '_')}" for place, n in COUNTED]
 )
 def test_twice_the_bytes_take_twice_the_steps(counts, regime, number):
     once, twice = counts[regime, number, ONCE], counts[regime, number, TWICE]

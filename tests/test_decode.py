@@ -30,12 +30,15 @@ times = st.sampled_from(
         "21991231235959",
     ]
 )
+fractions = st.sampled_from(["", "", ".5", ".123456", ".9999999", ".123456789", ".1234567890", ".", "..5", ".5.5"])
 values = {
     "served_msisdn": st.sampled_from(["8613800000001", "13800000001", "0013800000", "110", "1a", "-5", "9" * 20]),
     "start_time": times,
+    "since": st.builds("{}{}".format, st.sampled_from(["2026-01-10 08:00:00", "2026-03-29 02:30:00"]), fractions),
     "seen": st.builds(
-        "{}{}".format,
+        "{}{}{}".format,
         st.sampled_from(["2026-01-10 08:00:00", "2016-12-31 23:59:60", "2026-02-30 00:00:00", "2026-01-10T08:00:00"]),
+        fractions,
         st.sampled_from(["Z", "+08:00", "-0930", "+08", "+1800", "+1801", "08:00", "", "+8"]),
     ),
     "kind": st.sampled_from(["A", "B", "甲", "C", "", "a"]),
@@ -88,6 +91,7 @@ def files(draw, layout):
                 at = draw(st.integers(0, len(line) - 1))
                 line = line[:at] + b" " + line[at:-1]
         else:
+            parts = parts[: draw(st.integers(sum(not f.may_be_absent for f in fields), len(fields)))]
             quote = (layout.quote or "").encode()
             if quote and draw(st.booleans()):
                 parts = [quote + part.replace(quote, quote * 2) + quote for part in parts]

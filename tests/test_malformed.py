@@ -12,7 +12,8 @@ from mediation.native._status import simd_levels
 from tests.decode_book import NUMBER, TIME, check_certificate, decoded, feed_of
 from tests.malformed import ANYTHING, GOOD, HEAD
 from tests.malformed.encodings import ENCODINGS
-from tests.malformed.envelopes import ENVELOPE, ENVELOPES
+from tests.malformed.envelopes import ENVELOPE, ENVELOPES, TOTALS
+from tests.malformed.json_lines import JSON_LINES
 from tests.malformed.quotes import QUOTES
 from tests.malformed.records import RECORDS
 from tests.malformed.sources import COMPRESSED, KINDS, NAMES
@@ -20,7 +21,7 @@ from tests.malformed.times import TIMES
 from tests.malformed.values import VALUES
 from tests.malformed.widths import WIDTHS
 
-FAMILIES = VALUES + TIMES + ENCODINGS + RECORDS + QUOTES + WIDTHS
+FAMILIES = VALUES + TIMES + ENCODINGS + RECORDS + QUOTES + WIDTHS + JSON_LINES
 REFUSED = ENVELOPES + COMPRESSED + KINDS + NAMES
 named = {"ids": lambda case: case.name.replace(" ", "_")}
 
@@ -91,6 +92,15 @@ def test_rejected_records_count_between_header_and_trailer(tmp_path, pack):
     assert [row["code"] for row in found.rejects] == ["wrong_field_count", "missing_value"]
     assert (found.bytes["header"], found.bytes["trailer"], found.bytes["filler"]) == (3, 4, 5)
     assert found.bytes["in"] == len(data) == 12 + found.bytes["record"] + found.bytes["undecodable"]
+
+
+def test_a_file_of_no_records_has_sums_of_nothing(tmp_path):
+    fields = [NUMBER, TIME, {"column": "x", "type": "integer"}]
+    feed = feed_of(tmp_path / "book", fields, **TOTALS)
+    for said, code in ((b"0", None), (b"1", "control_sum_mismatch")):
+        (tmp_path / "x.txt").write_bytes(b"T|" + said + b"\n")
+        run = mediation.process([tmp_path / "x.txt"], feed.book)
+        assert [source.code for source in run.audit.sources] == [code]
 
 
 def test_a_quote_that_the_header_does_not_close_costs_its_line(tmp_path):

@@ -16,6 +16,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import xxhash
 
 import mediation.sample
 from mediation import schema
@@ -89,7 +90,15 @@ def test_refused_files_are_listed_and_leave_nothing(day, whole):
     ids = {entry["source_id"] for entry in refused.values()}
     for table in (whole.rated, whole.rejects, whole.suspended, whole.duplicates):
         assert not ids & set(table["source_id"].unique().to_pylist())
-    assert all(len(entry["content_hash"]) == 64 for entry in refused.values())
+    assert all(len(entry["content_hash"]) == 32 for entry in refused.values())
+
+
+def test_plain_files_are_known_by_the_hash_of_their_bytes(day, whole):
+    known = {entry["name"]: entry for entry in whole.summary["sources"]}
+    plain = [path for path in day[0] if known[path.name]["compression"] == "none"]
+    assert plain
+    for path in plain:
+        assert known[path.name]["content_hash"] == xxhash.xxh3_128_hexdigest(path.read_bytes())
 
 
 def test_every_record_has_its_fate(day, whole):
@@ -112,6 +121,13 @@ def test_every_record_has_its_fate(day, whole):
         for row in truth
         if row["fate"] == "duplicate"
     }
+
+
+def test_who_adds_up_himself_gets_the_same_rows(day, book, whole):
+    run = process(day[0], book, threads=2, settle=False)
+    assert run.summary["digest"] == whole.summary["digest"]
+    assert run.account_days.num_rows == run.settlement.num_rows == 0
+    assert run.summary["retail_micro"] is run.summary["wholesale_micro"] is None
 
 
 def test_money_adds_up_everywhere(whole):

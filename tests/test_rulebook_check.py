@@ -105,6 +105,19 @@ MUTATIONS = [
         '{ column = "rat_type", type = "constant", value = "nr", start = 39, width = 2 }',
         f"{FIELD}[4].start",
     ),
+    (ALPHA, 'pattern = "%Y%m%d%H%M%S", opt', 'pattern = "%Y%m%d%H%M%N%S", opt', f"{FIELD}[3].pattern"),
+    (ALPHA, 'pattern = "%Y%m%d%H%M%S", opt', 'pattern = "%Y%m%d%H%M%S%f%N", opt', f"{FIELD}[3].pattern"),
+    (
+        BETA,
+        '{ type = "ignored", start = 39, width = 2 }',
+        '{ column = "rat_type", type = "constant", value = "nr", prefix = "a" }',
+        f"{FIELD}[4].prefix",
+    ),
+    # lines of names, and fields that may be absent
+    (BETA, "quote = '\"'", "header_lines = 17", "$.layout[1].header_lines"),
+    (BETA, "record_length = 40", "record_length = 40\nheader_lines = 1", "$.layout[0].header_lines"),
+    (BETA, "start = 6, width = 13", 'start = 6, width = 13, name = "a"', f"{FIELD}[1].name"),
+    (BETA, "start = 6, width = 13", "start = 6, width = 13, may_be_absent = true", f"{FIELD}[1].may_be_absent"),
     # what a feed must fill
     (
         ALPHA,

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# Cython's table of doctests; the buffer protocol, which Python cannot see before 3.12.
-ALLOWED = "".join(f".*\\.{name}\n" for name in ("__test__", "__buffer__", "__release_buffer__"))
+# Cython's tables of doctests and of what other kernels call; the buffer protocol, which Python cannot see before 3.12.
+ALLOWED = "".join(f".*\\.{name}\n" for name in ("__test__", "__pyx_capi__", "__buffer__", "__release_buffer__"))
 
 
 def test_stubs_match_the_compiled_modules(tmp_path):

@@ -187,7 +187,7 @@ def test_headers_include_native_and_their_own_room():
 
 def without_comments(text: str) -> str:
     """The text with C++ comments and literals blanked, line numbers unchanged."""
-    token = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.DOTALL)
+    token = re.compile(r"""//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])'""", re.DOTALL)
     return token.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
 
 

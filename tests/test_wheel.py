@@ -31,10 +31,11 @@ def test_wheel_runs_the_demo(tmp_path):
     # -S leaves the editable install out of sight; the dependencies are found by path alone.
     path = os.pathsep.join([str(tmp_path / "site"), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")])
     command = [sys.executable, "-S", "-m", "mediation", "demo", "--out", "demo", "--records", "9000", "--json"]
-    done = subprocess.run(
-        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": path}, check=True, capture_output=True, text=True
-    )
+    how = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": path}, "check": True}
+    done = subprocess.run(command, **how, capture_output=True, text=True)
     result = json.loads(done.stdout)
     assert result["closes"]
     assert result["bytes_in"] == result["bytes_accounted"]
     assert (tmp_path / "demo" / "out" / "settlement.csv").exists()
+    feeds = subprocess.run([*command[:4], "feeds", "list"], **how, capture_output=True, text=True)
+    assert len(feeds.stdout.splitlines()) == 4

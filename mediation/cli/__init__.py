@@ -1,6 +1,7 @@
 """The `mediation` command: argument checks and printing only.
 
     console ◀─ files ◀─ workspaces
+       ◀─ inspect
 
 Conventions
 -----------
@@ -15,6 +16,7 @@ import click
 
 from mediation.cli import files, workspaces
 from mediation.cli.console import Command
+from mediation.cli.inspect import inspect
 
 
 @click.group(cls=Command, context_settings={"help_option_names": ["-h", "--help"]})
@@ -23,7 +25,7 @@ def main():
     """Usage mediation: host files in, deduplicated and twice-rated Arrow tables out."""
 
 
-for command in (files.run, files.check, files.generate, files.demo):
+for command in (files.run, files.check, files.feeds, inspect, files.generate, files.demo):
     main.add_command(command)
 for command in (
     *(workspaces.init, workspaces.use, workspaces.ingest, workspaces.status, workspaces.verify),

@@ -1,4 +1,4 @@
-"""Commands over files and folders: `run`, `check`, `generate`, `demo`; and how a run's totals are printed.
+"""Commands over files and folders: `run`, `check`, `feeds`, `generate`, `demo`; and how a run's totals are printed.
 
 Conventions
 -----------
@@ -81,6 +81,38 @@ def check(rulebook, reference, quiet):
     if not quiet:
         counts = f"{len(book.feeds)} feeds, {len(book.declared.hosts)} hosts, {len(book.declared.products)} products"
         say(f"{book.declared.book.name}: sound; {counts}; hash {book.hash}")
+
+
+def ready_feeds() -> dict[str, str]:
+    """The text of every feed that comes with the package, by name."""
+    from importlib.resources import files as packaged
+
+    found = (packaged("mediation") / "feeds").iterdir()
+    return {entry.name.removesuffix(".toml"): entry.read_text("utf-8") for entry in sorted(found, key=lambda e: e.name)}
+
+
+@click.group()
+def feeds():
+    """Ready feeds of well-known senders, to copy into a rule book."""
+
+
+@feeds.command("list")
+def list_feeds():
+    """Say which there are."""
+    for name, text in ready_feeds().items():
+        say(f"{name:<12}{text.splitlines()[0].removeprefix('# ')} …")
+
+
+@feeds.command("show")
+@click.argument("name")
+def show_feed(name):
+    """Print the feed NAME: mediation feeds show NAME > RULEBOOK/feeds/NAME.toml"""
+    from mediation.errors import UsageError
+
+    known = ready_feeds()
+    if name not in known:
+        raise UsageError(f"no ready feed {name}; there are {', '.join(known)}")
+    say(*known[name].splitlines())
 
 
 @click.command()

@@ -4,7 +4,7 @@ from libcpp.memory cimport shared_ptr
 from libcpp.string cimport string
 from libcpp.vector cimport vector
 
-from mediation.native._column cimport ColumnOut, Kind
+from mediation.native._column cimport Batch, Builder, ColumnOut, Dictionary, Kind
 from mediation.native._status cimport Simd
 
 
@@ -13,6 +13,7 @@ cdef extern from "decode/rejects.hpp" namespace "mediation" nogil:
         delimited
         quoted
         fixed
+        json
 
     cdef enum class Terminator(uint8_t):
         lf
@@ -45,6 +46,7 @@ cdef extern from "decode/rejects.hpp" namespace "mediation" nogil:
         second
         millisecond
         microsecond
+        fraction
         offset
 
     cdef cppclass Gb18030:
@@ -58,6 +60,7 @@ cdef extern from "decode/rejects.hpp" namespace "mediation" nogil:
         uint8_t delimiter
         uint8_t quote
         uint32_t fields
+        uint32_t least_fields
         uint32_t record_length
         uint32_t max_record_bytes
         vector[uint32_t] starts
@@ -65,6 +68,26 @@ cdef extern from "decode/rejects.hpp" namespace "mediation" nogil:
         Gb18030 gb18030
         vector[uint16_t] gb18030_two
         vector[uint16_t] gb18030_four
+
+    cdef enum class JsonShape(uint8_t):
+        value
+        object "mediation::JsonShape::object"
+        list "mediation::JsonShape::list"
+
+    cdef cppclass JsonNode:
+        string name
+        JsonShape shape
+        cbool element
+        uint32_t level
+        uint32_t first_child
+        uint32_t children
+        uint32_t field
+        uint32_t number
+
+    cdef cppclass JsonTree:
+        vector[JsonNode] nodes
+        vector[vector[uint32_t]] levels
+        uint32_t needed
 
     cdef cppclass PatternPart:
         Part part
@@ -80,6 +103,7 @@ cdef extern from "decode/rejects.hpp" namespace "mediation" nogil:
         uint32_t width
         cbool compact
         cbool has_offset
+        cbool has_fraction
         ZoneTable zone
         void find_shape()
 
@@ -109,6 +133,7 @@ cdef extern from "decode/rejects.hpp" namespace "mediation" nogil:
         cbool trim_right
         cbool trim_cr
         uint8_t pad
+        string prefix
         uint8_t characters
         uint32_t min_length
         uint32_t max_length
@@ -138,6 +163,7 @@ cdef extern from "decode/rejects.hpp" namespace "mediation" nogil:
 
     cdef cppclass TextPlan:
         Frame frame
+        JsonTree json
         vector[FieldPlan] fields
         vector[ColumnPlan] columns
         vector[Derivation] derivations
@@ -156,6 +182,7 @@ cdef extern from "decode/rejects.hpp" namespace "mediation" nogil:
     cdef cppclass Records:
         uint32_t records
         uint32_t rows
+        uint32_t rowless
         int64_t filler_bytes
 
     cdef cppclass Work:
@@ -196,6 +223,7 @@ cdef extern from "decode/rejects.hpp" namespace "mediation" nogil:
         pass
 
     cbool structure(const TextPlan& plan, Simd simd, const uint8_t* text, uint32_t length, Work& work)
+    const uint8_t* values_of(const uint8_t* text, const Work& w)
     void convert(const TextPlan& plan, const uint8_t* text, Work& work)
     cbool compact(const TextPlan& plan, Work& work)
     int64_t text_bytes(const TextPlan& plan, const Work& work, int32_t field)
@@ -210,3 +238,45 @@ cdef extern from "decode/rejects.hpp" namespace "mediation" nogil:
     uint32_t native_first_record "mediation::first_record"(const Frame& frame, const uint8_t* text, uint32_t length)
     uint32_t native_complete_records "mediation::complete_records"(const Frame& frame, const uint8_t* text,
                                                                   uint32_t length, uint32_t& last_begin)
+
+
+cdef class Text:
+    """A padded buffer for a piece of a file."""
+    cdef shared_ptr[uint8_t] block
+    cdef readonly int64_t capacity
+
+
+cdef class Plan:
+    """A layout made ready to run."""
+    cdef TextPlan native
+    cdef RejectNames names
+    cdef Simd simd
+    cdef list columns, order
+    cdef Dictionary feeds, stages, codes
+    cdef int32_t index(self, str name) except -2
+    cdef int add_conditions(self, vector[Condition]& conditions, declared) except -1
+    cdef int set_timestamp(self, TimestampPlan& plan, declared) except -1
+    cdef int add_numbers(self, vector[DialRule]& rules, declared) except -1
+
+
+cdef class Decoded:
+    """What a piece of a file held."""
+    cdef readonly Batch usage, rejects
+    cdef readonly int64_t records, record_bytes, undecodable_bytes, filler_bytes, usage_bytes, reject_bytes
+    cdef readonly list control_sums, unreadable
+    cdef int shift(self, Batch batch, int64_t base) except -1
+
+
+cdef class TextCopier:
+    """How kept values of a text column are copied: as they stand in a text of this layout."""
+    cdef Plan plan
+    cdef const uint8_t* bytes_  # of the records
+    cdef const uint8_t* values  # what begins and ends of values count in
+    cdef int64_t size(self, const Work& work, int32_t field) noexcept nogil
+    cdef void copy(self, const Work& work, int32_t field, ColumnOut& out) noexcept nogil
+
+
+cdef const uint8_t* checked(Text text, int64_t begin, int64_t length) except NULL
+cdef list add_fixed(Plan plan, Builder builder, Work& work)
+cdef Decoded finish_decoded(Plan plan, Builder builder, list places, Work& work, TextCopier copier, int32_t source_id,
+                            int64_t byte_offset)

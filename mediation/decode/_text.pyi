@@ -33,12 +33,14 @@ class Plan:
         delimiter: int,
         quote: int,
         fields: int,
+        least_fields: int,
         record_length: int,
         max_record_bytes: int,
         starts: Any,
         widths: Any,
         gb18030: Any,
     ) -> None: ...
+    def set_paths(self, nodes: Iterable[Any], levels: list[list[int]], needed: int) -> None: ...
     def add_field(
         self,
         name: str,
@@ -52,6 +54,7 @@ class Plan:
         trim_right: bool = False,
         trim_cr: bool = False,
         pad: int = 32,
+        prefix: bytes = b"",
         characters: int = 0,
         min_length: int | None = None,
         max_length: int | None = None,
@@ -85,3 +88,6 @@ class Decoded:
     unreadable: list[int]
     def __new__(cls) -> Decoded: ...
     def number(self, first_record_no: int) -> None: ...
+
+@disjoint_base
+class TextCopier: ...

@@ -29,6 +29,9 @@ cdef extern from *:
         *high = static_cast<int64_t>(sum >> 64);
         *low = static_cast<uint64_t>(sum);
     }
+    static const uint8_t* nulls_of(const mediation::TextPlan& plan, const mediation::Work& work, size_t column) {
+        return plan.columns[column].nullable ? work.nulls[column] : nullptr;
+    }
     static void add_base(const mediation::ColumnView& column, int64_t base) {
         int64_t* values = const_cast<int64_t*>(column.i64());
         for (int64_t i = 0; i < column.length; ++i) values[i] += base;
@@ -36,6 +39,7 @@ cdef extern from *:
     """
     shared_ptr[uint8_t] take_block(int64_t bytes) nogil
     void split_sum(const TextPlan& plan, const Work& work, int32_t column, int64_t* high, uint64_t* low) nogil
+    const uint8_t* nulls_of(const TextPlan& plan, const Work& work, size_t column) nogil
     void add_base(ColumnViewRef column, int64_t base) nogil
     cdef cppclass ColumnViewRef "mediation::ColumnView":
         pass
@@ -49,9 +53,6 @@ cdef class Text:
     capacity : int
         Bytes, below 2 GiB.
     """
-
-    cdef shared_ptr[uint8_t] block
-    cdef readonly int64_t capacity
 
     def __cinit__(self, int64_t capacity):
         if not 0 < capacity < 1 << 31:
@@ -82,12 +83,6 @@ cdef class Plan:
     codes : dict of str to int
         Every code's number by name.
     """
-
-    cdef TextPlan native
-    cdef RejectNames names
-    cdef Simd simd
-    cdef list columns, order
-    cdef Dictionary feeds, stages, codes
 
     def __cinit__(self, columns, feeds, int16_t feed_code, codes):
         cdef ColumnPlan column
@@ -130,16 +125,17 @@ cdef class Plan:
         self.simd = {"base": Simd.base, "avx2": Simd.avx2, "avx512": Simd.avx512}[level]
 
     def set_frame(self, *, framing, terminator, encoding, int delimiter, int quote, uint32_t fields,
-                  uint32_t record_length, uint32_t max_record_bytes, starts, widths, gb18030):
+                  uint32_t least_fields, uint32_t record_length, uint32_t max_record_bytes, starts, widths, gb18030):
         """How records are cut. `gb18030` is (two-byte table, four-byte table) or None."""
         cdef Frame* frame = &self.native.frame
-        frame.framing = {"delimited": Framing.delimited, "quoted": Framing.quoted, "fixed": Framing.fixed}[framing]
+        frame.framing = {"delimited": Framing.delimited, "quoted": Framing.quoted, "fixed": Framing.fixed,
+                         "json": Framing.json}[framing]
         frame.terminator = {"lf": Terminator.lf, "crlf": Terminator.crlf, "any": Terminator.any,
                             "none": Terminator.none}[terminator]
         frame.encoding = {"ascii": Encoding.ascii, "utf-8": Encoding.utf8, "gb18030": Encoding.gb18030}[encoding]
         frame.delimiter = delimiter
         frame.quote = quote
-        frame.fields = fields
+        frame.fields, frame.least_fields = fields, least_fields
         frame.record_length = record_length
         frame.max_record_bytes = max_record_bytes
         frame.starts = starts
@@ -150,11 +146,22 @@ cdef class Plan:
             frame.gb18030.two = frame.gb18030_two.data()
             frame.gb18030.four = frame.gb18030_four.data()
 
+    def set_paths(self, nodes, levels, uint32_t needed):
+        """Where the fields stand in a JSON record: `decode/json.py` says how. Before the first field is added."""
+        cdef JsonNode native
+        shapes = {"value": JsonShape.value, "object": JsonShape.object, "list": JsonShape.list}
+        for node in nodes:
+            native.name, native.shape, native.element = node.name.encode(), shapes[node.shape], node.element
+            native.level, native.first_child, native.children = node.level, node.first_child, node.children
+            native.field, native.number = node.field, node.number
+            self.native.json.nodes.push_back(native)
+        self.native.json.levels, self.native.json.needed = levels, needed
+
     def add_field(self, str name, kind, column, *, bint optional=False, bint is_signed=False, bint leading_zero=True,
-                  bint trim_left=False, bint trim_right=False, bint trim_cr=False, int pad=32, int characters=0,
-                  min_length=None, max_length=None, minimum=None, maximum=None, int64_t multiplier=1,
-                  uint32_t decimals=0, null_if=(), required_if=(), empty_if=(), values=None, timestamp=None,
-                  numbers=()):
+                  bint trim_left=False, bint trim_right=False, bint trim_cr=False, int pad=32, bytes prefix=b"",
+                  int characters=0, min_length=None, max_length=None, minimum=None, maximum=None,
+                  int64_t multiplier=1, uint32_t decimals=0, null_if=(), required_if=(), empty_if=(), values=None,
+                  timestamp=None, numbers=()):
         """The next field of a record. `column` is the usage column that it fills, or None."""
         cdef FieldPlan f
         f.type = {"integer": FieldType.integer, "msisdn": FieldType.msisdn, "decimal": FieldType.decimal,
@@ -167,7 +174,7 @@ cdef class Plan:
         self.names.fields.push_back(name.encode())
         f.optional, f.is_signed, f.leading_zero = optional, is_signed, leading_zero
         f.trim_left, f.trim_right, f.trim_cr, f.pad = trim_left, trim_right, trim_cr, pad
-        f.characters = characters
+        f.prefix, f.characters = prefix, characters
         f.min_length = 0 if min_length is None else min_length
         f.max_length = 0xFFFFFFFF if max_length is None else max_length
         f.min = INT64_MIN if minimum is None else minimum
@@ -197,13 +204,14 @@ cdef class Plan:
         cdef PatternPart part
         kinds = {"literal": Part.literal, "year": Part.year, "month": Part.month, "day": Part.day, "hour": Part.hour,
                  "minute": Part.minute, "second": Part.second, "millisecond": Part.millisecond,
-                 "microsecond": Part.microsecond, "offset": Part.offset}
+                 "microsecond": Part.microsecond, "fraction": Part.fraction, "offset": Part.offset}
         plan.width = 0
         for kind, width, literal in declared["parts"]:
             part.part, part.width, part.literal = kinds[kind], width, literal
             plan.parts.push_back(part)
             plan.width += width
         plan.compact, plan.has_offset = declared["compact"], declared["has_offset"]
+        plan.has_fraction = declared["has_fraction"]
         plan.zone.starts_us, plan.zone.offsets_us = declared["starts_us"], declared["offsets_us"]
         plan.find_shape()
         return 0
@@ -263,10 +271,6 @@ cdef class Decoded:
         For each declared control sum: its sum, and the records in which it could not be read.
     """
 
-    cdef readonly Batch usage, rejects
-    cdef readonly int64_t records, record_bytes, undecodable_bytes, filler_bytes, usage_bytes, reject_bytes
-    cdef readonly list control_sums, unreadable
-
     def number(self, int64_t first_record_no):
         """Makes record numbers count from the file's begin. Call once, before the batches are handed on."""
         for batch in (self.usage, self.rejects):
@@ -314,33 +318,55 @@ def decode_text(Plan plan, Text text, int64_t begin, int64_t length, int64_t byt
     -------
     Decoded
     """
-    if begin < 0 or length < 0 or begin + length > text.capacity:
-        raise ValueError(f"bytes {begin} to {begin + length} of a text of {text.capacity}")
     cdef Work work
-    cdef const uint8_t* bytes_ = text.block.get() + begin
+    cdef const uint8_t* bytes_ = checked(text, begin, length)
     cdef cbool enough
-    cdef int64_t high
-    cdef uint64_t low
-    cdef Decoded decoded = Decoded()
+    cdef TextCopier copier = TextCopier()
     with nogil:
         enough = structure(plan.native, plan.simd, bytes_, <uint32_t> length, work)
     if not enough:
         raise MemoryError
     builder = Builder(work.records.rows)
     places = add_fixed(plan, builder, work)
+    copier.plan, copier.bytes_, copier.values = plan, bytes_, values_of(bytes_, work)
     with nogil:
-        convert(plan.native, bytes_, work)
+        convert(plan.native, copier.values, work)
+    return finish_decoded(plan, builder, places, work, copier, source_id, byte_offset)
+
+
+cdef const uint8_t* checked(Text text, int64_t begin, int64_t length) except NULL:
+    """The first of a text's bytes, all of which are in it."""
+    if begin < 0 or length < 0 or begin + length > text.capacity:
+        raise ValueError(f"bytes {begin} to {begin + length} of a text of {text.capacity}")
+    return text.block.get() + begin
+
+
+cdef class TextCopier:
+    cdef int64_t size(self, const Work& work, int32_t field) noexcept nogil:
+        return text_bytes(self.plan.native, work, field)
+
+    cdef void copy(self, const Work& work, int32_t field, ColumnOut& out) noexcept nogil:
+        copy_text(self.plan.native, self.values, work, field, out)
+
+
+cdef Decoded finish_decoded(Plan plan, Builder builder, list places, Work& work, TextCopier copier, int32_t source_id,
+                            int64_t byte_offset):
+    """Sums, then the kept rows and the rejects of converted records."""
+    cdef Decoded decoded = Decoded()
+    cdef cbool enough
+    cdef int64_t high
+    cdef uint64_t low
     decoded.control_sums, decoded.unreadable = [], []
     for column in plan.native.control_columns:
         split_sum(plan.native, work, column, &high, &low)
         decoded.control_sums.append((<object> high << 64) + low)
-        decoded.unreadable.append(work.unreadable[column] + work.records.records - work.records.rows)
+        decoded.unreadable.append(work.unreadable[column] + work.records.rowless)
     with nogil:
         enough = compact(plan.native, work)
     if not enough:
         raise MemoryError
-    decoded.usage = finish_usage(plan, builder, places, work, bytes_, source_id, byte_offset)
-    decoded.rejects = make_rejects(plan, work, bytes_, source_id, byte_offset, decoded)
+    decoded.usage = finish_usage(plan, builder, places, work, copier, source_id, byte_offset)
+    decoded.rejects = make_rejects(plan, work, copier.bytes_, source_id, byte_offset, decoded)
     decoded.records = work.records.records
     decoded.record_bytes = work.record_bytes
     decoded.undecodable_bytes = work.undecodable_bytes
@@ -379,29 +405,27 @@ cdef list add_fixed(Plan plan, Builder builder, Work& work):
     return places
 
 
-cdef Batch finish_usage(Plan plan, Builder builder, list places, Work& work, const uint8_t* bytes_, int32_t source_id,
+cdef Batch finish_usage(Plan plan, Builder builder, list places, Work& work, TextCopier copier, int32_t source_id,
                         int64_t byte_offset):
     cdef vector[ColumnOut*] outs
     cdef size_t i
     cdef int32_t field
-    cdef int place
-    cdef ColumnOut* out
     cdef ColumnOut* of_provenance[5]
     cdef int64_t size
     for i in range(plan.native.columns.size()):
-        field = plan.native.columns[i].field
         if places[i] is None:
-            size = text_bytes(plan.native, work, field) if field >= 0 else 0
+            field = plan.native.columns[i].field
+            size = copier.size(work, field) if field >= 0 else 0
             places[i] = builder.add(plan.columns[i][0], Kind.utf8, plan.columns[i][3], None, size)
-        out = builder.out(places[i])
-        outs.push_back(out)
-        with nogil:
+        outs.push_back(builder.out(places[i]))
+    for i in range(5):
+        of_provenance[i] = builder.out(<int> i)
+    with nogil:  # once: every return to Python is a wait for the other threads
+        for i in range(plan.native.columns.size()):
+            field = plan.native.columns[i].field
             if field >= 0 and plan.native.columns[i].kind == Kind.utf8:
-                copy_text(plan.native, bytes_, work, field, out[0])
-            finish_nulls(plan.native.columns[i], work.nulls[i], work.kept, out[0])
-    for place in range(5):
-        of_provenance[place] = builder.out(place)
-    with nogil:
+                copier.copy(work, field, outs[i][0])
+            finish_nulls(plan.native.columns[i], nulls_of(plan.native, work, i), work.kept, outs[i][0])
         derive(plan.native, work, outs)
         provenance(work, source_id, byte_offset, of_provenance[0].i32(), of_provenance[1].i64(),
                    of_provenance[2].i16(), of_provenance[3].i64(), of_provenance[4].i64())

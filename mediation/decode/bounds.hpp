@@ -112,7 +112,7 @@ inline void locate(Simd simd, const Frame& frame, const Records& r, uint32_t fro
         if (located) (void)simd;
         else if (frame.framing == Framing::fixed)
             detail::locate_fixed(frame.starts[f], frame.widths[f], first, count, begins[f], ends[f]);
-        else if (frame.framing == Framing::quoted)
+        else if (r.begins)
             detail::locate_quoted(r.begins + f, r.ends + f, first, count, begins[f], ends[f]);
         else detail::locate_delimited(r.separators.separators + f, first, count, begins[f], ends[f]);
         std::fill_n(begins[f] + count, kSpareRows, 0u);
@@ -126,7 +126,7 @@ inline int64_t total_length(const uint32_t* begins, const uint32_t* ends, uint32
     return total;
 }
 
-// Leaves padding out and empties the values of null_if.
+// Leaves padding and prefix out and empties the values of null_if.
 inline void trim(const FieldPlan& f, const uint8_t* text, uint32_t count, uint32_t* begins, uint32_t* ends) noexcept {
     for (uint32_t row = 0; row < count; ++row) {
         uint32_t begin = begins[row], end = ends[row];
@@ -135,6 +135,9 @@ inline void trim(const FieldPlan& f, const uint8_t* text, uint32_t count, uint32
             while (end > begin && text[end - 1] == f.pad) --end;
         if (f.trim_left)
             while (end > begin && text[begin] == f.pad) ++begin;
+        if (!f.prefix.empty() && end - begin >= f.prefix.size() &&
+            std::memcmp(text + begin, f.prefix.data(), f.prefix.size()) == 0)
+            begin += static_cast<uint32_t>(f.prefix.size());
         for (const std::string& value : f.null_if)
             if (end - begin == value.size() && std::memcmp(text + begin, value.data(), value.size()) == 0) end = begin;
         begins[row] = begin;

@@ -4,6 +4,8 @@ Conventions
 -----------
 - Only regular files are read, never through a link, and never mapped: a mapped file that shrinks kills its reader.
 - What the consumer gets is what was hashed. The hash is known only when the stream was read to its end.
+- BLAKE3 is what a file is known by for good, also where somebody would like two files to be known as one. XXH3 tells
+  files apart where nobody tries, at an eighth of the time: 2 ns a record of 128 bytes and not 19.
 - A file that changes while it is read, is not compressed as declared, or grows beyond its caps is refused.
 """
 
@@ -15,12 +17,14 @@ import stat
 from collections.abc import Iterator
 
 import blake3
+import xxhash
 
 from mediation.decode.compressed import GzipStream, ZstdStream, compression_of
 from mediation.errors import NoInputError, SourceRefused, TemporaryError
 
 RATIO_FREE_BYTES = 64 << 20  # below this nobody asks how far a stream has grown
 MAGIC_BYTES = 4
+HASHES = {"blake3": blake3.blake3, "xxh3-128": xxhash.xxh3_128}
 _NO_INPUT = frozenset([errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ENAMETOOLONG])
 _NOT_REGULAR = frozenset([errno.ELOOP, errno.ENXIO, errno.ENODEV, errno.EISDIR])
 
@@ -34,6 +38,8 @@ class ByteStream:
     declared : str
         ``auto``, ``none``, ``gzip`` or ``zstd``.
     limits : SourceLimits
+    hash_name : str
+        One of `HASHES`.
 
     Attributes
     ----------
@@ -48,10 +54,10 @@ class ByteStream:
         Here and while reading.
     """
 
-    def __init__(self, path, declared: str, limits):
+    def __init__(self, path, declared: str, limits, hash_name: str = "blake3"):
         self._name = os.path.basename(os.fsdecode(path))
         self._limits = limits
-        self._hash = blake3.blake3()
+        self._hash = HASHES[hash_name]()
         self._raw_bytes = 0
         self.bytes_in = 0
         self._fd = -1
@@ -165,7 +171,7 @@ class ByteStream:
         Returns
         -------
         str
-            Hex blake3 of the decompressed stream.
+            Hash of the decompressed stream, in hex.
         """
         try:
             now = os.fstat(self._fd)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from mediation import schema
-from mediation.decode._text import Decoded, Text, decode_text
+from mediation.decode._text import Decoded, Text
+from mediation.decode.filesource import Chunk, Stretch
 from mediation.decode.layout import CompiledLayout, layout_of
-from mediation.decode.source import Chunk, Source, Stretch
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -30,11 +30,11 @@ def decode_chunk(layout: CompiledLayout, chunk: Chunk | Stretch, source_id: int)
     ----------
     layout : CompiledLayout
     chunk : Chunk or Stretch
-        As `Source` yields them.
+        As the layout's source yields them.
     source_id : int
     """
     if isinstance(chunk, Chunk):
-        return decode_text(layout.plan, chunk.text, chunk.begin, chunk.length, chunk.byte_offset, source_id)
+        return layout.decode(layout.plan, chunk, source_id)
     return stretch(layout, chunk, source_id)
 
 
@@ -74,9 +74,9 @@ def decode(path: str | PathLike[str], feed: FeedBook) -> tuple[pa.Table, pa.Tabl
     records = 0
     sums = [0] * len(layout.control_columns)
     unreadable = [0] * len(layout.control_columns)
-    with Source(path, feed, layout, feed.declared.limits) as source:
+    with layout.source(path, feed, layout, feed.declared.limits) as source:
         for chunk in source:
-            decoded = decode_chunk(layout, chunk, 0)
+            decoded = decode_chunk(source.layout, chunk, 0)
             decoded.number(records)
             records += decoded.records
             sums = [a + b for a, b in zip(sums, decoded.control_sums, strict=True)]

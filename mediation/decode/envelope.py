@@ -33,6 +33,24 @@ def begins(layout, declared, record: bytes) -> bool:
     return record.startswith(text) or quoted
 
 
+def content_of(layout, record: bytes) -> bytes:
+    """A record without its terminator."""
+    if layout.terminator != "none":
+        record = record.removesuffix(b"\n")
+    return record.removesuffix(b"\r") if layout.terminator in ("crlf", "any") else record
+
+
+def fields_of(layout, content: bytes) -> list[str]:
+    """The fields of a delimited header, trailer or header line; what is beyond the most of them is one field."""
+    text = content.decode(layout.encoding, "replace")
+    if layout.quote is None:
+        return text.split(layout.delimiter, MAX_ENVELOPE_FIELDS)
+    try:
+        return next(csv.reader([text], delimiter=layout.delimiter, quotechar=layout.quote), [])
+    except csv.Error:  # e.g. a field beyond the csv module's limit
+        return []
+
+
 class EnvelopeValues:
     """A header's or trailer's values by their slots.
 
@@ -45,24 +63,10 @@ class EnvelopeValues:
     """
 
     def __init__(self, layout, declared, record: bytes):
-        if layout.terminator != "none":
-            record = record.removesuffix(b"\n")
-        if layout.terminator in ("crlf", "any"):
-            record = record.removesuffix(b"\r")
         self.declared = declared
         self._encoding = layout.encoding
-        self._record = record
-        self._fields = None if layout.format == "fixed" else self._split(layout, record)
-
-    @staticmethod
-    def _split(layout, record: bytes) -> list[str]:
-        text = record.decode(layout.encoding, "replace")
-        if layout.quote is None:
-            return text.split(layout.delimiter, MAX_ENVELOPE_FIELDS)
-        try:
-            return next(csv.reader([text], delimiter=layout.delimiter, quotechar=layout.quote), [])
-        except csv.Error:  # e.g. a field beyond the csv module's limit
-            return []
+        self._record = content_of(layout, record)
+        self._fields = None if layout.format == "fixed" else fields_of(layout, self._record)
 
     def text(self, slot) -> str:
         """A slot's text without surrounding spaces; empty where the record is too short."""

@@ -9,22 +9,26 @@ Conventions
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import functools
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from mediation import schema
-from mediation.decode._text import Plan
+from mediation.decode._text import Decoded, Plan, decode_text
+from mediation.decode.filesource import Chunk, FileSource
+from mediation.decode.json import tree_of
+from mediation.decode.source import Source
 from mediation.errors import SourceRefused
 from mediation.native import simd_level
 from mediation.native._column import Dictionary, Kind
 from mediation.native._status import codes
 from mediation.rulebook import model
-from mediation.rulebook.columns import may_be_null
+from mediation.rulebook.columns import field_values, may_be_null
 from mediation.rulebook.numbers import compile_numbers
 from mediation.rulebook.zones import transitions
 
@@ -44,11 +48,17 @@ UNIT_FACTORS = {"s": 1, "min": 60, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "kB":
 AMOUNT_DECIMALS = {"yuan": 0, "1": 0, "fen": 2, "micro": 6}
 _PATTERN = re.compile(r"%(.)|([^%])", re.DOTALL)
 _PARTS = {"Y": ("year", 4), "m": ("month", 2), "d": ("day", 2), "H": ("hour", 2), "M": ("minute", 2)}
-_PARTS |= {"S": ("second", 2), "f": ("microsecond", 6), "L": ("millisecond", 3), "z": ("offset", 0)}
+_PARTS |= {"S": ("second", 2), "f": ("microsecond", 6), "L": ("millisecond", 3), "N": ("fraction", 0)}
+_PARTS["z"] = ("offset", 0)
 _COMPACT = ["year", "month", "day", "hour", "minute", "second"]
 
 
-@dataclass(frozen=True)
+def decode_chunk_of_text(plan: Plan, chunk: Chunk, source_id: int) -> Decoded:
+    """What a chunk of text holds."""
+    return decode_text(plan, chunk.text, chunk.begin, chunk.length, chunk.byte_offset, source_id)
+
+
+@dataclasses.dataclass(frozen=True)
 class CompiledLayout:
     """A layout in force, ready to run.
 
@@ -58,11 +68,23 @@ class CompiledLayout:
     declared : model.Layout
     control_columns : tuple of str
         The columns that `Decoded.control_sums` adds up, in its order.
+    by_header : dict
+        Of a layout whose fields have names: those fitted to the header lines that were met, by their names.
+    source : type
+        The `FileSource` that reads such files.
+    decode : callable
+        Given plan, chunk and source id, what the chunk holds.
+    header_fields : list of tuple
+        Fields that a file's header fills for all its records, each with the values of its column; None for text.
     """
 
     plan: Plan
     declared: model.Layout
     control_columns: tuple[str, ...]
+    source: type[FileSource] = Source
+    decode: Callable[[Any, Chunk, int], Decoded] = decode_chunk_of_text
+    header_fields: Sequence[tuple[model.Field, list[str] | None]] = ()
+    by_header: dict[tuple[str, ...], CompiledLayout] = dataclasses.field(default_factory=dict)
 
 
 def layout_of(feed: FeedBook, date: dt.date | None) -> CompiledLayout:
@@ -87,8 +109,15 @@ def compiled(feed: FeedBook, place: int) -> CompiledLayout:
     cache = feed.book.__dict__.setdefault("_layouts", {})
     key = (feed.name, place)
     if key not in cache:
-        cache[key] = compile_layout(feed, feed.declared.layout[place])
+        layout = feed.declared.layout[place]
+        cache[key] = compile_layout(feed, layout) if layout.ber is None else _compile_ber(feed, layout)
     return cache[key]
+
+
+def _compile_ber(feed: FeedBook, layout: model.Layout) -> CompiledLayout:
+    from mediation.decode.ber.layout import compile_ber  # it stands on this module
+
+    return compile_ber(feed, layout)
 
 
 def timestamp_parts(pattern: str, encoding: str = "utf-8") -> list[tuple[str, int, int]]:
@@ -97,7 +126,7 @@ def timestamp_parts(pattern: str, encoding: str = "utf-8") -> list[tuple[str, in
     Raises
     ------
     ValueError
-        An unknown directive, or an offset that is not last.
+        An unknown directive, or one of varying width that is not at the end.
     """
     parts = []
     for directive, literal in _PATTERN.findall(pattern):
@@ -107,8 +136,9 @@ def timestamp_parts(pattern: str, encoding: str = "utf-8") -> list[tuple[str, in
         if directive not in _PARTS:
             raise ValueError(f"unknown directive %{directive}")
         parts.append((*_PARTS[directive], 0))
-    if "offset" in [part for part, _, _ in parts[:-1]]:
-        raise ValueError("%z must stand last")
+    names = [part for part, _, _ in parts]
+    if "offset" in names[:-1] or ("fraction" in names and names[names.index("fraction") + 1 :] not in ([], ["offset"])):
+        raise ValueError("%z must stand last, and %N before nothing else")
     return parts
 
 
@@ -133,31 +163,37 @@ def gb18030_tables() -> tuple[list[int], list[int]]:
     return two, four
 
 
-def compile_layout(feed: FeedBook, layout: model.Layout) -> CompiledLayout:
-    """The plan of one layout. The rule book has been checked: nothing is refused here."""
+def new_plan(kind: type[Plan], feed: FeedBook, layout: model.Layout) -> Any:
+    """A plan of a kind with the book's columns, to which fields can be added."""
     book, declared = feed.book, feed.declared
     nullable = {f.column for f in layout.field if f.column is not None and may_be_null(f)}
     filled = {f.column: f for f in layout.field if f.column is not None and f.type != "ignored"}
     columns = []
-    for name, kind in book.usage_columns.items():
+    for name, arrow in book.usage_columns.items():
         if name in schema.PROVENANCE:
             continue
-        values = book.dictionaries.get(name) if kind == schema.CODE else None
+        values = book.dictionaries.get(name) if arrow == schema.CODE else None
         constant = _constant(feed, filled.get(name), name, values)
         computed = name == "flags" or (name == "message_segments" and declared.segments is not None)
         absent = constant is None and name not in filled and not computed
         null = absent or name in nullable or (computed and name != "flags")
         dictionary = Dictionary(values) if values is not None else None
-        columns.append((name, KINDS[kind], dictionary, null, not absent, constant or 0))
-    plan = Plan(columns, book.dictionaries["feed"], book.dictionaries["feed"].index(feed.name), codes())
+        columns.append((name, KINDS[arrow], dictionary, null, not absent, constant or 0))
+    plan = kind(columns, book.dictionaries["feed"], book.dictionaries["feed"].index(feed.name), codes())
     plan.set_simd(simd_level())
-    _set_frame(plan, layout)
+    return plan
+
+
+def compile_layout(feed: FeedBook, layout: model.Layout) -> CompiledLayout:
+    """The plan of one layout of text. The rule book has been checked: nothing is refused here."""
+    plan = new_plan(Plan, feed, layout)
+    set_frame(plan, layout)
     last = max((place for place, f in enumerate(layout.field) if f.type != "constant"), default=-1)
     for place, field in enumerate(layout.field):
         if field.type != "constant":
             ends_in_cr = _framing(layout) == "delimited" and layout.terminator in ("crlf", "any")
-            _add_field(plan, feed, layout, field, trim_cr=ends_in_cr and place == last)
-    _finish(plan, feed, layout)
+            add_field(plan, feed, layout, field, trim_cr=ends_in_cr and place == last)
+    finish(plan, feed, control_columns(layout))
     return CompiledLayout(plan, layout, control_columns(layout))
 
 
@@ -181,16 +217,27 @@ def _constant(feed: FeedBook, field: model.Field | None, column: str, values: li
 
 def _framing(layout: model.Layout) -> str:
     """Which reader cuts the records."""
-    if layout.format == "fixed":
-        return "fixed"
+    if (framing := {"fixed": "fixed", "jsonl": "json"}.get(layout.format)) is not None:
+        return framing
     # A delimiter that can be the second byte of a character needs the reader that knows characters.
     by_character = layout.encoding == "gb18030" and ord(layout.delimiter) >= 0x40
-    return "quoted" if layout.quote or by_character else "delimited"
+    return "quoted" if layout.quote or by_character or _least_fields(layout) < len(_placed(layout)) else "delimited"
 
 
-def _set_frame(plan: Plan, layout: model.Layout) -> None:
+def _placed(layout: model.Layout) -> list[model.Field]:
+    """The fields that stand in a record."""
+    return [f for f in layout.field if f.type != "constant"]
+
+
+def _least_fields(layout: model.Layout) -> int:
+    """How many fields a record has at least; by name, whether one is there is the header's word."""
+    return sum(not f.may_be_absent or f.name is not None for f in _placed(layout))
+
+
+def set_frame(plan: Plan, layout: model.Layout) -> None:
+    """How the plan's records are cut."""
     fixed = layout.format == "fixed"
-    fields = [f for f in layout.field if f.type != "constant"]
+    fields = _placed(layout)
     starts = [(f.start or 1) - 1 for f in fields] if fixed else []
     widths = [f.width or 0 for f in fields] if fixed else []
     length = layout.record_length or max((s + w for s, w in zip(starts, widths, strict=True)), default=0)
@@ -201,15 +248,19 @@ def _set_frame(plan: Plan, layout: model.Layout) -> None:
         delimiter=ord(layout.delimiter),
         quote=ord(layout.quote) if layout.quote else 0xFF,
         fields=len(fields),
+        least_fields=_least_fields(layout),
         record_length=length,
         max_record_bytes=layout.max_record_bytes,
         starts=starts,
         widths=widths,
         gb18030=gb18030_tables() if layout.encoding == "gb18030" else None,
     )
+    if layout.format == "jsonl":
+        plan.set_paths(*tree_of(fields))
 
 
-def _add_field(plan: Plan, feed: FeedBook, layout: model.Layout, field: model.Field, *, trim_cr: bool) -> None:
+def add_field(plan: Plan, feed: FeedBook, layout: model.Layout, field: model.Field, *, trim_cr: bool = False) -> None:
+    """The next field of a record."""
     rules = compile_numbers(feed.book.declared.book.numbers.get(feed.declared.numbers or ""))
     kind, options = _kind_of(feed, field, layout.encoding)
     column = None if kind == "ignored" else field.column
@@ -226,6 +277,7 @@ def _add_field(plan: Plan, feed: FeedBook, layout: model.Layout, field: model.Fi
         trim_right=field.strip in ("right", "both"),
         trim_cr=trim_cr,
         pad=ord(field.pad),
+        prefix=field.prefix.encode(layout.encoding),
         min_length=field.min_length,
         max_length=field.max_length,
         minimum=_bound(field, field.min),
@@ -251,7 +303,9 @@ def _kind_of(feed: FeedBook, field: model.Field, encoding: str) -> tuple[str, di
     if field.type == "timestamp":
         return _timestamp(feed, field, encoding)
     values = feed.book.dictionaries[field.column or ""]
-    listed = field.values if isinstance(field.values, dict) else {v: v for v in field.values or []}
+    listed = field.values if isinstance(field.values, dict) else {v: v for v in field_values(field)}
+    if field.unlisted is not None:
+        listed = {name: name for name in map(str, range(field.unlisted + 1))} | listed
     return "enumeration", {"values": [(raw.encode(encoding), values.index(name)) for raw, name in listed.items()]}
 
 
@@ -267,6 +321,8 @@ def _decimal(field: model.Field) -> dict[str, Any]:
 
 
 def _timestamp(feed: FeedBook, field: model.Field, encoding: str) -> tuple[str, dict[str, Any]]:
+    if field.pattern is None:  # the coding says all
+        return "timestamp", {}
     if field.pattern == "%s":
         return "unix_time", {}
     parts = timestamp_parts(field.pattern or "", encoding)
@@ -277,6 +333,7 @@ def _timestamp(feed: FeedBook, field: model.Field, encoding: str) -> tuple[str, 
             "parts": parts,
             "compact": names[:6] == _COMPACT,
             "has_offset": names[-1:] == ["offset"],
+            "has_fraction": "fraction" in names,
             "starts_us": starts,
             "offsets_us": [offset * 1_000_000 for offset in offsets],
         }
@@ -288,7 +345,8 @@ def _conditions(feed: FeedBook, declared: dict[str, list[str]] | None) -> list[t
     return [(column, [values[column].index(v) for v in wanted]) for column, wanted in (declared or {}).items()]
 
 
-def _finish(plan: Plan, feed: FeedBook, layout: model.Layout) -> None:
+def finish(plan: Plan, feed: FeedBook, control_columns: tuple[str, ...]) -> None:
+    """What follows from the fields, and the columns that are added up."""
     values = feed.book.dictionaries
     types = values["record_type"]
     derivations = [
@@ -300,5 +358,5 @@ def _finish(plan: Plan, feed: FeedBook, layout: model.Layout) -> None:
         derivations=derivations,
         ucs2=None if segments is None else [values["message_coding"].index(v) for v in segments.ucs2],
         duration_tolerance_s=feed.declared.duration_tolerance_s,
-        control_columns=control_columns(layout),
+        control_columns=control_columns,
     )

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "decode/digits.hpp"
+#include "decode/json.hpp"
 #include "decode/records.hpp"
 #include "decode/timestamp.hpp"
 #include "native/column.hpp"
@@ -96,6 +97,7 @@ struct FieldPlan {
     bool trim_left = false, trim_right = false;
     bool trim_cr = false;  // the last field of a line that may end in CR LF
     uint8_t pad = ' ';
+    std::string prefix;  // left out where a value begins with it
     uint8_t characters = kAnyCharacter;
     uint32_t min_length = 0, max_length = 0xFFFFFFFFu;
     int64_t min = INT64_MIN, max = INT64_MAX;
@@ -106,7 +108,7 @@ struct FieldPlan {
     Enumeration enumeration;
     TimestampPlan timestamp;
     DialRules numbers;
-    bool plain() const { return !trim_left && !trim_right && !trim_cr && null_if.empty(); }
+    bool plain() const { return !trim_left && !trim_right && !trim_cr && prefix.empty() && null_if.empty(); }
 };
 
 struct Derivation {  // of record_type
@@ -126,6 +128,7 @@ struct ColumnPlan {
 
 struct TextPlan {
     Frame frame;
+    JsonTree json;  // where the framing is that
     std::vector<FieldPlan> fields;
     std::vector<ColumnPlan> columns;
     std::vector<Derivation> derivations;

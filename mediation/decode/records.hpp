@@ -8,6 +8,7 @@
 // - What a record is depends only on the bytes from its own begin: cutting a file elsewhere changes nothing.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -18,7 +19,7 @@
 
 namespace mediation {
 
-enum class Framing : uint8_t { delimited, quoted, fixed };
+enum class Framing : uint8_t { delimited, quoted, fixed, json };
 enum class Terminator : uint8_t { lf, crlf, any, none };
 
 struct Frame {
@@ -28,6 +29,7 @@ struct Frame {
     uint8_t delimiter = '|';
     uint8_t quote = '"';  // kNoQuote: none; fields are cut by characters all the same
     uint32_t fields = 0;
+    uint32_t least_fields = 0;   // quoted: the last ones of a record may be missing, and are then empty
     uint32_t record_length = 0;  // fixed: without terminator
     uint32_t max_record_bytes = 65536;
     std::vector<uint32_t> starts, widths;  // fixed: of each field
@@ -35,6 +37,7 @@ struct Frame {
     std::vector<uint16_t> gb18030_two, gb18030_four;
 };
 
+inline constexpr uint32_t kMostItems = 32767;  // of a record: item_no is an int16
 inline constexpr uint8_t kNoQuote = 0xFF;
 inline constexpr uint32_t kEscaped = 0x80000000u;  // a bit of a quoted field's begin: quotes inside are doubled
 
@@ -44,15 +47,18 @@ inline uint32_t fault_of(Code code, uint32_t field) { return field << 16 | stati
 struct Records {
     std::vector<std::shared_ptr<uint8_t>> blocks;
     Separators separators{};
-    uint32_t* begins = nullptr;     // quoted: of fields, record after record
+    uint32_t* begins = nullptr;     // quoted and json: of fields, row after row
     uint32_t* ends = nullptr;
+    uint8_t* values = nullptr;      // json: what these are positions in; else it is the text
     uint32_t* begin = nullptr;      // of every record
     uint32_t* end = nullptr;        // terminator included
     uint32_t* fault = nullptr;
     uint32_t* row_record = nullptr;  // of every record whose structure is sound: its number
     uint32_t* row_first = nullptr;   // … and where its fields begin: an index (delimited, quoted) or a position (fixed)
+    int16_t* row_item = nullptr;     // its place among its record's rows; null: each record is one row
     uint32_t records = 0;
     uint32_t rows = 0;
+    uint32_t rowless = 0;            // records that have no row
     uint32_t fields = 0;             // quoted: of all records so far
     int64_t filler_bytes = 0;
     bool faulty = false;             // a record has a fault
@@ -104,11 +110,13 @@ inline bool prepare(Records& r, const Frame& frame, Simd simd, const uint8_t* te
         records = length / frame.record_length + 2;
     } else if (frame.framing == Framing::quoted) {
         const SeparatorCount count = count_separators(simd, text, length, frame.delimiter);
-        const int64_t fields = count.separators + count.line_feeds + 3;
+        // A record without its last fields is given them; it has least_fields separators then.
+        const int64_t cells = count.separators + count.line_feeds + 3;
+        const int64_t fields = cells * frame.fields / std::max(frame.least_fields, 1u) + frame.fields;
         records = count.line_feeds + 2;
         if (!detail::take(r, r.begins, fields) || !detail::take(r, r.ends, fields)) return false;
     } else {
-        const uint8_t delimiter = frame.framing == Framing::fixed ? '\n' : frame.delimiter;
+        const uint8_t delimiter = frame.framing == Framing::delimited ? frame.delimiter : '\n';
         if (!detail::find_separators(r, simd, text, length, delimiter)) return false;
         records = r.separators.lines + 2;
     }
@@ -125,6 +133,7 @@ inline void add_record(Records& r, uint32_t begin, uint32_t end, Code code, uint
     r.fault[record] = fault_of(code, 0);
     if (code != Code::ok) {
         r.faulty = true;
+        ++r.rowless;
         return;
     }
     r.row_record[r.rows] = record;
@@ -179,10 +188,17 @@ inline void check_dirty(const Frame& frame, const uint8_t* text, Records& r) noe
     }
 }
 
-// Records of lines: delimited without quotes, and fixed width.
-inline void lines(const Frame& frame, const uint8_t* text, uint32_t length, Records& r) noexcept {
+struct Line {
+    uint32_t begin, content_end, end;
+    uint32_t previous, last;  // separators: of the line before, and its own line feed
+    Code code;                // bad_terminator, or ok
+};
+
+// Calls `record` with every line that is not empty; those that are become filler.
+template <typename Record>
+[[gnu::always_inline]] inline void each_line(const Frame& frame, const uint8_t* text, uint32_t length, Records& r,
+                                             Record record) {
     Separators& s = r.separators;
-    const bool fixed = frame.framing == Framing::fixed;
     r.last_terminated = length == 0 || text[length - 1] == '\n';
     if (!r.last_terminated) {
         s.ends[s.lines++] = s.count;
@@ -194,17 +210,23 @@ inline void lines(const Frame& frame, const uint8_t* text, uint32_t length, Reco
         const bool terminated = i + 1 < s.lines || r.last_terminated;
         const uint32_t end = lf + terminated;
         uint32_t content_end;
-        Code code = strip_terminator(frame, text, begin, lf, terminated, content_end);
-        if (content_end == begin) {
-            r.filler_bytes += end - begin;
-        } else {
-            if (end - begin > frame.max_record_bytes) code = Code::record_too_long;
-            else if (fixed && content_end - begin != frame.record_length) code = Code::wrong_record_length;
-            else if (!fixed && last - previous != frame.fields) code = Code::wrong_field_count;
-            add_record(r, begin, end, code, fixed ? begin : previous);
-        }
+        const Code code = strip_terminator(frame, text, begin, lf, terminated, content_end);
+        if (content_end == begin) r.filler_bytes += end - begin;
+        else record(Line{begin, content_end, end, previous, last, code});
         previous = last;
     }
+}
+
+// Records of lines: delimited without quotes, and fixed width.
+inline void lines(const Frame& frame, const uint8_t* text, uint32_t length, Records& r) noexcept {
+    const bool fixed = frame.framing == Framing::fixed;
+    each_line(frame, text, length, r, [&](const Line& line) {
+        Code code = line.code;
+        if (line.end - line.begin > frame.max_record_bytes) code = Code::record_too_long;
+        else if (fixed && line.content_end - line.begin != frame.record_length) code = Code::wrong_record_length;
+        else if (!fixed && line.last - line.previous != frame.fields) code = Code::wrong_field_count;
+        add_record(r, line.begin, line.end, code, fixed ? line.begin : line.previous);
+    });
     check_dirty(frame, text, r);
 }
 
@@ -332,11 +354,13 @@ inline void quoted(const Frame& frame, const uint8_t* text, uint32_t length, Rec
             r.filler_bytes += q.end - at;
         } else {
             if (q.code != Code::ok) code = q.code;
-            else if (q.fields != frame.fields) code = Code::wrong_field_count;
+            else if (q.fields < frame.least_fields || q.fields > frame.fields) code = Code::wrong_field_count;
             add_record(r, at, q.end, code, r.fields);
             if (code == Code::ok) {
+                std::fill_n(r.begins + r.fields + q.fields, frame.fields - q.fields, content_end);
+                std::fill_n(r.ends + r.fields + q.fields, frame.fields - q.fields, content_end);
                 check_encoding(frame, text, r, r.rows - 1);
-                r.fields += q.fields;
+                r.fields += frame.fields;
             }
         }
         at = q.end;

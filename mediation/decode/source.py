@@ -5,166 +5,45 @@ Conventions
 - Memory is a few texts, whatever the file holds: a record without end is passed over as a `Stretch`.
 - Every byte of the decompressed stream is in exactly one of: header, trailer, filler (byte order mark, empty lines
   beside an envelope), a chunk, a stretch. Header and trailer are the first and the last record; an empty line is none.
+  Header lines stand after the header, and count as part of it.
 - A text is written only before its chunk is handed out: the consumer may keep it as long as it likes.
 - A missing or mismatching envelope is told by `verify`, when the whole stream has been hashed; all else while reading.
 """
 
 from __future__ import annotations
 
-import os
 import re
-from typing import NamedTuple
 
 from mediation.decode import envelope
 from mediation.decode._text import Text, complete_records, first_record
-from mediation.decode.bytestream import ByteStream
+from mediation.decode.filesource import CHUNK_BYTES, Chunk, FileSource, Stretch, Window
 from mediation.errors import SourceRefused, UsageError
-from mediation.rulebook.names import NameMatch
 
-# Below this the threads wake each other more than they work; above it columns leave the cache and memory grows.
-CHUNK_BYTES = 1 << 22
+__all__ = ["CHUNK_BYTES", "Chunk", "Source", "Stretch"]
+
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LINE_FEED = re.compile(rb"\n")
 _EMPTY_LINES = {"lf": re.compile(rb"\n*"), "crlf": re.compile(rb"(?:\r?\n)*"), "any": re.compile(rb"(?:\r?\n)*")}
 
 
-class Chunk(NamedTuple):
-    """Whole records: `length` bytes of `text` from `begin`, which is at `byte_offset` of the decompressed stream."""
+class Source(FileSource):
+    """A file of text; see `FileSource`."""
 
-    text: Text
-    begin: int
-    length: int
-    byte_offset: int
-
-
-class Stretch(NamedTuple):
-    """A record longer than max_record_bytes whose end was not at hand: up to and with the next line feed.
-
-    `raw` is its first max_record_bytes.
-    """
-
-    byte_offset: int
-    length: int
-    raw: bytes
-    code: str
-
-
-class _Window(NamedTuple):
-    """What is at hand: `text` from `begin` to `filled`; `text[0]` is at `offset` of the stream."""
-
-    text: Text
-    begin: int
-    filled: int
-    offset: int
-
-
-class Source:
-    """One file, read once. A context manager; iterating it yields `Chunk` and `Stretch` in stream order.
-
-    Parameters
-    ----------
-    path : path-like
-    feed : FeedBook
-    layout : CompiledLayout
-    limits : SourceLimits
-    chunk_bytes : int
-        Size of a text, raised to four times the longest record where that is more.
-    said, compression : NameMatch and str, optional
-        What the file's name says and what the file is, where that is not what `path` and the feed say.
-
-    Attributes
-    ----------
-    layout : CompiledLayout
-    held : bool
-        Acceptance can only be known at the end: the file is compressed, has a trailer, or a header with totals.
-    compression : str
-        ``none``, ``gzip`` or ``zstd``.
-    bytes_in, file_bytes : int
-        Of the decompressed stream, and of the file.
-    header_bytes, trailer_bytes, filler_bytes : int
-    content_hash : str or None
-        Hex blake3 of the decompressed stream; None until it was read to its end.
-    sum_verified : bool or None
-        Set by `verify`: False when unreadable records left a declared sum open, None where none is declared.
-
-    Raises
-    ------
-    SourceRefused
-        Here and while iterating.
-    NoInputError, TemporaryError
-        The file cannot be opened, or reading it failed.
-    """
-
-    def __init__(
-        self,
-        path,
-        feed,
-        layout,
-        limits,
-        *,
-        chunk_bytes: int = CHUNK_BYTES,
-        said: NameMatch | None = None,
-        compression: str | None = None,
-    ):
-        self.layout = layout
-        self._declared, self._plan, self._columns = layout.declared, layout.plan, list(layout.control_columns)
-        named = feed.template.match(os.path.basename(os.fsdecode(path)))
-        self._said = said or named or NameMatch(None, None)
-        self._longest = max(self._declared.max_record_bytes, self._declared.record_length or 0)
-        self._capacity = max(chunk_bytes, 4 * self._longest, 64)
-        self._limit = self._capacity - 1  # one byte is free to end a last record that has no terminator
-        self._envelope: dict[str, bytes | None] = {}
-        self._begun = False
-        self.content_hash = self.sum_verified = None
-        self.header_bytes = self.trailer_bytes = self.filler_bytes = 0
-        self._stream = ByteStream(path, compression or feed.declared.compression, limits)
+    def _is_told_late(self) -> bool:
         header, trailer = self._declared.header, self._declared.trailer
         totals = header is not None and (header.record_count is not None or bool(header.sums))
-        self.held = self.compression != "none" or trailer is not None or totals
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.close()
-
-    def close(self) -> None:
-        """Close the file; again is harmless."""
-        self._stream.close()
-
-    @property
-    def compression(self) -> str:
-        return self._stream.compression
-
-    @property
-    def file_bytes(self) -> int:
-        return self._stream.file_bytes
-
-    @property
-    def bytes_in(self) -> int:
-        return self._stream.bytes_in
-
-    def _fill(self, text: Text, filled: int) -> int:
-        """Read until `text` is full or the stream ends (then the answer is below the limit)."""
-        with memoryview(text) as view:
-            return self._stream.fill(view, filled, self._limit)
+        return trailer is not None or totals
 
     # ---------------------------------------------------------------------------------------- records
 
-    def __iter__(self):
-        if self._begun:
-            raise UsageError("a source is read once")
-        self._begun = True
-        text = Text(self._capacity)
-        window = self._after_header(_Window(text, 0, self._fill(text, 0), 0))
-        if window is None:
-            while self._fill(text, 0) == self._limit:
-                pass
+    def _pieces(self, window: Window):
+        begun = self._after_header(window)
+        if begun is None:
+            self._drain(window.text)
         else:
-            yield from self._pieces(window)
-        self.content_hash = self._stream.finish()
+            yield from self._records(begun)
 
-    def _pieces(self, window: _Window):
+    def _records(self, window: Window):
         while window.filled == self._limit:
             text, begin, filled, offset = window
             whole, keep = self._cut(window)
@@ -181,14 +60,7 @@ class Source:
                 window = self._carry(window, keep)
         yield from self._last(window)
 
-    def _carry(self, window: _Window, keep: int) -> _Window:
-        """A new text that begins with what the old one has from `keep` on."""
-        text, length = Text(self._capacity), window.filled - keep
-        with memoryview(window.text) as old, memoryview(text) as new:
-            new[:length] = old[keep : window.filled]
-        return _Window(text, 0, self._fill(text, length), window.offset + keep)
-
-    def _cut(self, window: _Window) -> tuple[int, int]:
+    def _cut(self, window: Window) -> tuple[int, int]:
         """Where the whole records end, and from where on bytes are kept back (a trailer may be among them)."""
         length, last = complete_records(self._plan, window.text, window.begin, window.filled - window.begin)
         whole = window.begin + length
@@ -223,7 +95,7 @@ class Source:
         first = max(begin, end - self._longest - 2)
         return first + len(bytes(view[first:end]).rstrip(ends))
 
-    def _pass_over(self, window: _Window, begin: int) -> tuple[Stretch, _Window]:
+    def _pass_over(self, window: Window, begin: int) -> tuple[Stretch, Window]:
         """A record without end, and what is at hand after its line feed."""
         text, _, filled, offset = window
         with memoryview(text) as view:
@@ -235,11 +107,11 @@ class Source:
             with memoryview(text) as view:
                 found = _LINE_FEED.search(view, 0, filled)
             if found:
-                after = _Window(text, found.end(), filled, offset)
+                after = Window(text, found.end(), filled, offset)
                 return Stretch(first, offset + found.end() - first, raw, "record_too_long"), after
-        return Stretch(first, offset + filled - first, raw, "record_too_long"), _Window(text, filled, filled, offset)
+        return Stretch(first, offset + filled - first, raw, "record_too_long"), Window(text, filled, filled, offset)
 
-    def _last(self, window: _Window):
+    def _last(self, window: Window):
         """What remains at the end of the stream: records, and the trailer."""
         text, begin, filled, offset = window
         end = filled
@@ -257,7 +129,7 @@ class Source:
         if end > begin:
             yield Chunk(text, begin, end - begin, offset + begin)
 
-    def _final_record(self, window: _Window) -> tuple[int, int]:
+    def _final_record(self, window: Window) -> tuple[int, int]:
         """Bounds of the stream's last record.
 
         A line feed is put after the last byte for a moment, so that a record without one is seen whole. A quote that is
@@ -287,23 +159,41 @@ class Source:
 
     # --------------------------------------------------------------------------------------- envelope
 
-    def _after_header(self, window: _Window) -> _Window | None:
-        """What follows byte order mark and header; None when the declared header is missing."""
+    def _after_header(self, window: Window) -> Window | None:
+        """What follows byte order mark, header and header lines; None when one is missing, or columns are."""
+        from mediation.decode.header import fitted  # it stands on layouts, and they on this module
+
+        with memoryview(window.text) as view:
+            if self._declared.encoding == "utf-8" and bytes(view[: min(3, window.filled)]) == BYTE_ORDER_MARK:
+                self.filler_bytes = len(BYTE_ORDER_MARK)
+                window = window._replace(begin=self.filler_bytes)
+        declared = self._declared.header
+        try:
+            if declared is not None:
+                raw, window = self._header_record(window)
+                if not envelope.begins(self._declared, declared, raw):
+                    raise SourceRefused("header_missing")
+                self._envelope["header"] = raw
+            for number in range(self._declared.header_lines):
+                raw, window = self._header_record(window)
+                if number == 0:
+                    self.layout = fitted(self._feed, self.layout, raw)
+        except SourceRefused as refusal:
+            self._refusal = refusal
+            return None
+        return window
+
+    def _header_record(self, window: Window) -> tuple[bytes, Window]:
+        """The first record at hand, and what follows it."""
         text, begin, filled, _ = window
         with memoryview(text) as view:
-            if self._declared.encoding == "utf-8" and bytes(view[: min(3, filled)]) == BYTE_ORDER_MARK:
-                begin = self.filler_bytes = len(BYTE_ORDER_MARK)
-            if self._declared.header is None:
-                return window._replace(begin=begin)
             begin = self._skip_empty_lines(view, begin, filled)
             end = begin + first_record(self._plan, text, begin, filled - begin)
             raw = bytes(view[begin : min(end, begin + self._longest + 1)])
-        if not raw or len(raw) > self._longest or not envelope.begins(self._declared, self._declared.header, raw):
-            self._envelope["header"] = None
-            return None
-        self._envelope["header"] = raw
-        self.header_bytes = len(raw)
-        return window._replace(begin=end)
+        if not raw or len(raw) > self._longest:
+            raise SourceRefused("header_missing")
+        self.header_bytes += len(raw)
+        return raw, window._replace(begin=end)
 
     def _skip_empty_lines(self, view, begin: int, filled: int) -> int:
         """Where the first line with content begins; after more than max_record_bytes of empty ones nobody looks."""
@@ -314,24 +204,10 @@ class Source:
         return found.end()
 
     def verify(self, records: int, sums, unreadable) -> None:
-        """Compare the envelope with what the file holds, after the last chunk.
-
-        Parameters
-        ----------
-        records : int
-            All records that chunks and stretches held, rejected ones too.
-        sums, unreadable : sequence of int
-            Per column of the layout's `control_columns`: its sum in base units, and the records where it could not be
-            read.
-
-        Raises
-        ------
-        SourceRefused
-            ``header_missing``, ``header_mismatch``, ``trailer_missing``, ``record_count_mismatch`` or
-            ``control_sum_mismatch``.
-        """
         if self.content_hash is None:
             raise UsageError("a source is verified after it was read to its end")
+        if self._refusal is not None:
+            raise self._refusal
         parts = []
         for part in ("header", "trailer"):
             declared = getattr(self._declared, part)

@@ -68,7 +68,8 @@ inline bool take_bounds(const TextPlan& plan, Work& w) {
 // Step 1. False when memory is exhausted.
 inline bool structure(const TextPlan& plan, Simd simd, const uint8_t* text, uint32_t length, Work& w) {
     if (!prepare(w.records, plan.frame, simd, text, length)) return false;
-    find_records(plan.frame, text, length, w.records);
+    if (plan.frame.framing != Framing::json) find_records(plan.frame, text, length, w.records);
+    else if (!find_json(plan.json, plan.frame, text, length, w.records)) return false;
     const int64_t rows = w.records.rows;
     w.simd = simd;
     w.length = length;
@@ -87,6 +88,11 @@ inline bool structure(const TextPlan& plan, Simd simd, const uint8_t* text, uint
     return true;
 }
 
+// What the fields' bounds are positions in: from here on converters are given it as the text.
+inline const uint8_t* values_of(const uint8_t* text, const Work& w) noexcept {
+    return w.records.values ? w.records.values : text;
+}
+
 namespace detail {
 
 inline void convert_block(const TextPlan& plan, const uint8_t* text, size_t field, uint32_t from, uint32_t count,
@@ -102,11 +108,19 @@ inline void convert_block(const TextPlan& plan, const uint8_t* text, size_t fiel
     if (f.type == FieldType::text) w.text_bytes[field] += total_length(begins, ends, count);
 }
 
+inline void check_rules(const TextPlan& plan, uint32_t from, uint32_t count, Work& w) {
+    for (const FieldPlan& f : plan.fields)
+        if (!f.required_if.empty() || !f.empty_if.empty())
+            check_conditions(f, plan.columns, w.data, w.nulls, from, count, w.records);
+}
+
 }  // namespace detail
 
 // Step 2. `data` points to the columns of fixed width.
 inline void convert(const TextPlan& plan, const uint8_t* text, Work& w) {
     const uint32_t rows = w.records.rows;
+    // A record's items may lie in two blocks: which of two faults of a field comes first must not depend on that.
+    const bool has_items = plan.frame.framing == Framing::json;
     std::vector<uint32_t*> begins(plan.fields.size()), ends(plan.fields.size());  // of the block
     for (uint32_t from = 0; from < rows; from += kBlockRows) {
         const uint32_t count = std::min(rows - from, kBlockRows);
@@ -118,10 +132,10 @@ inline void convert(const TextPlan& plan, const uint8_t* text, Work& w) {
         locate(w.simd, plan.frame, w.records, from, count, begins.data(), ends.data());
         for (size_t i = 0; i < plan.fields.size(); ++i)
             if (begins[i]) detail::convert_block(plan, text, i, from, count, begins[i], ends[i], w);
-        for (const FieldPlan& f : plan.fields)
-            if (!f.required_if.empty() || !f.empty_if.empty())
-                check_conditions(f, plan.columns, w.data, w.nulls, from, count, w.records);
+        if (!has_items) detail::check_rules(plan, from, count, w);
     }
+    for (uint32_t from = 0; has_items && from < rows; from += kBlockRows)
+        detail::check_rules(plan, from, std::min(rows - from, kBlockRows), w);
 }
 
 // The sum of a column over every row that could be read, faulty ones included; before `compact`.
@@ -162,7 +176,8 @@ inline bool compact(const TextPlan& plan, Work& w) {
     uint32_t kept = 0;
     w.record_bytes = w.usage_bytes = 0;
     for (uint32_t row = 0; row < r.rows; ++row) {
-        const uint32_t record = r.row_record[row], bytes = r.end[record] - r.begin[record];
+        const uint32_t record = r.row_record[row];
+        const uint32_t bytes = r.row_item && r.row_item[row] ? 0 : r.end[record] - r.begin[record];
         const bool sound = r.fault[record] == 0;
         w.record_bytes += bytes;
         w.usage_bytes += sound ? bytes : 0;
@@ -314,16 +329,17 @@ inline void provenance(const Work& w, int32_t source_id, int64_t byte_offset, in
     const Records& r = w.records;
     const uint32_t kept = w.kept;
     std::fill_n(source, kept, source_id);
-    std::fill_n(item_no, kept, int16_t{0});
-    if (kept == r.records) {
+    if (kept == r.records && !r.row_item) {
+        std::fill_n(item_no, kept, int16_t{0});
         for (uint32_t i = 0; i < kept; ++i) record_no[i] = i;
         for (uint32_t i = 0; i < kept; ++i) offset[i] = byte_offset + r.begin[i];
         for (uint32_t i = 0; i < kept; ++i) length[i] = r.end[i] - r.begin[i];
         return;
     }
     for (uint32_t i = 0; i < kept; ++i) {
-        const uint32_t record = r.row_record[w.kept_rows[i]];
+        const uint32_t row = w.kept_rows ? w.kept_rows[i] : i, record = r.row_record[row];
         record_no[i] = record;
+        item_no[i] = r.row_item ? r.row_item[row] : int16_t{0};
         offset[i] = byte_offset + r.begin[record];
         length[i] = r.end[record] - r.begin[record];
     }

@@ -1,7 +1,8 @@
 // Local times by a declared pattern, brought to UTC microseconds.
 //
-// A pattern is a list of parts of fixed width; only an offset (last) varies: Z, ±hh, ±hhmm or ±hh:mm. A time without
-// offset is local to a zone given as UTC transitions; one that happened twice or never is a fault, never a guess.
+// A pattern is a list of parts of fixed width; only what stands last varies: a fraction (a point and 1 to 9 digits, or
+// nothing; what is less than a microsecond is cut off) and an offset (Z, ±hh, ±hhmm or ±hh:mm). A time without offset
+// is local to a zone given as UTC transitions; one that happened twice or never is a fault, never a guess.
 // Second 60 (a leap second) is accepted and stands at the next minute's :00, as POSIX counts. Years 1970 to 2199.
 #pragma once
 
@@ -15,7 +16,7 @@
 namespace mediation {
 
 enum class Part : uint8_t {
-    literal, year, month, day, hour, minute, second, millisecond, microsecond, offset, unix_seconds
+    literal, year, month, day, hour, minute, second, millisecond, microsecond, fraction, offset, unix_seconds
 };
 
 struct PatternPart {
@@ -42,6 +43,7 @@ struct TimestampPlan {
     uint32_t width = 0;       // of all parts of fixed width
     bool compact = false;     // begins with YYYYMMDDHHMMSS
     bool has_offset = false;
+    bool has_fraction = false;
     ZoneTable zone;
     TimestampShape shape;
     void find_shape();  // when all parts are there
@@ -54,7 +56,8 @@ inline void TimestampPlan::find_shape() {
     for (const PatternPart& p : parts) {
         const auto* found = std::find(std::begin(kParts), std::end(kParts), p.part);
         const bool digits = found != std::end(kParts);
-        if (at + p.width > 32 || (!digits && p.part != Part::literal && p.part != Part::offset)) return;
+        const bool varies = p.part == Part::fraction || p.part == Part::offset;
+        if (at + p.width > 32 || (!digits && !varies && p.part != Part::literal)) return;
         if (digits) {
             const auto i = static_cast<uint32_t>(found - std::begin(kParts));
             const uint32_t place = i == 0 ? 0 : 2 + 2 * i;
@@ -129,6 +132,16 @@ inline Parsed parse_offset_us(Span s) noexcept {
     return {s.begin[0] == '-' ? -us : us, Code::ok};
 }
 
+// A point and 1 to 9 digits as microseconds, or nothing; moves `at` past them.
+inline uint32_t take_fraction_us(const uint8_t*& at, const uint8_t* end, uint64_t& bad) noexcept {
+    if (at == end || *at != '.') return 0;
+    const uint8_t* first = ++at;
+    uint32_t us = 0;
+    for (uint32_t scale = 100000; at < end && *at >= '0' && *at <= '9'; ++at, scale /= 10) us += (*at - '0') * scale;
+    bad |= at == first || at - first > 9;
+    return us;
+}
+
 }  // namespace detail
 
 struct LocalRange {
@@ -165,7 +178,10 @@ inline Instant local_to_utc(const ZoneTable& zone, Instant local, uint32_t& hint
 }
 
 inline Instant parse_timestamp(const TimestampPlan& plan, Span s, uint32_t& hint) noexcept {
-    if (plan.has_offset ? s.length <= plan.width : s.length != plan.width) return {0, Code::bad_timestamp, false};
+    const bool fits = plan.has_offset     ? s.length > plan.width
+                      : plan.has_fraction ? s.length >= plan.width
+                                          : s.length == plan.width;
+    if (!fits) return {0, Code::bad_timestamp, false};
     detail::Wall wall;
     uint64_t bad = 0;
     size_t part = 0;
@@ -184,6 +200,9 @@ inline Instant parse_timestamp(const TimestampPlan& plan, Span s, uint32_t& hint
         const PatternPart& p = plan.parts[part];
         if (p.part == Part::literal) {
             bad |= *at != p.literal;
+        } else if (p.part == Part::fraction) {
+            wall.microsecond = detail::take_fraction_us(at, s.begin + s.length, bad);
+            bad |= plan.has_offset == (at == s.begin + s.length);
         } else if (p.part == Part::offset) {
             offset = detail::parse_offset_us({at, static_cast<uint32_t>(s.begin + s.length - at)});
         } else {

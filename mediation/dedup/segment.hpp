@@ -98,9 +98,8 @@ class Seal {
         const uint64_t checksum = of(part, partition, bucket, bytes, count);
         std::memcpy(bytes + count, &checksum, sizeof checksum);
     }
-    // Whether the last 8 of `count` bytes are the checksum of those before.
+    // Whether the last 8 of `count` bytes are the checksum of those before. Contract: there are as many.
     bool closes(SegmentPart part, uint64_t partition, uint64_t bucket, const uint8_t* bytes, uint64_t count) const {
-        if (count < kChecksumBytes) return false;
         uint64_t told;
         std::memcpy(&told, bytes + count - sizeof told, sizeof told);
         return told == of(part, partition, bucket, bytes, count - sizeof told);
@@ -122,12 +121,12 @@ inline uint64_t begins_bytes(const PartitionPlace& place) {
 }
 inline uint64_t directory_bytes(uint64_t partitions) { return partitions * sizeof(PartitionPlace) + kChecksumBytes; }
 
+// Contract: there are entries.
 inline PartitionPlace place_for(int32_t day, uint64_t entries) {
     const uint64_t buckets = (entries + kEntriesInBucket / 2) / kEntriesInBucket;
     const uint64_t bits = 8 * sizeof(FilterBlock);
     const uint64_t blocks = (entries * kFilterBitsAnEntry + bits - 1) / bits;
-    return {day, static_cast<uint32_t>(buckets ? buckets : 1), static_cast<uint32_t>(blocks ? blocks : 1), 0, entries,
-            0, 0, 0};
+    return {day, static_cast<uint32_t>(buckets ? buckets : 1), static_cast<uint32_t>(blocks), 0, entries, 0, 0, 0};
 }
 
 // Gives every part its place; returns that of the directory.

@@ -56,8 +56,8 @@ class SegmentIndex {
         std::vector<PartitionPlace> told(header.partitions), wanted(header.partitions);
         if (header.partitions) std::memcpy(told.data(), bytes, told.size() * sizeof(PartitionPlace));
         uint64_t entries = 0;
-        for (size_t i = 0; i < told.size(); ++i) {
-            if (told[i].entries > UINT32_MAX || told[i].day < kUndated || told[i].day > kLastDay) return false;
+        for (size_t i = 0; i < told.size(); ++i) {  // none is empty
+            if (told[i].entries - 1 >= UINT32_MAX || told[i].day < kUndated || told[i].day > kLastDay) return false;
             if (i && told[i].day <= told[i - 1].day) return false;
             wanted[i] = place_for(told[i].day, told[i].entries);
             entries += told[i].entries;

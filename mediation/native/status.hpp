@@ -32,6 +32,16 @@
     X(nonexistent_time, 21)                                                             \
     X(bad_utc_offset, 22)                                                               \
     X(bad_msisdn, 23)                                                                   \
+    X(bad_tag, 24)                                                                      \
+    X(bad_length_octets, 25)                                                            \
+    X(element_overrun, 26)                                                              \
+    X(too_deep, 27)                                                                     \
+    X(segmented_value, 28)                                                              \
+    X(too_many_items, 29)                                                               \
+    X(trailing_bytes, 30)                                                               \
+    X(bad_json, 31)                                                                     \
+    X(repeated_key, 32)                                                                 \
+    X(wrong_structure, 33)                                                              \
     /* a record that cannot be charged yet: suspended */                                \
     X(unknown_number, 40)                                                               \
     X(number_not_owned, 41)                                                             \
@@ -66,7 +76,11 @@
     X(control_sum_mismatch, 93)                                                         \
     X(nested_compression, 94)                                                           \
     X(unreadable, 95)                                                                   \
-    X(wrong_compression, 96)
+    X(wrong_compression, 96)                                                            \
+    X(wrong_format, 97)                                                                 \
+    X(column_missing, 100)                                                              \
+    X(column_repeated, 101)                                                             \
+    X(too_many_columns, 102)
 
 namespace mediation {
 

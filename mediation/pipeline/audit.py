@@ -213,7 +213,10 @@ class Audit:
         return pa.Table.from_pylist(rows, schema=pa.schema(list(kinds.items())))
 
     def files(self) -> list[dict]:
-        """Every source with what became of it, for run.json."""
+        """Every source with what became of it, for run.json.
+
+        Its content's hash is XXH3-128 (32 digits) of a run by itself, BLAKE3 (64) in a workspace.
+        """
         return [
             {
                 "source_id": source.source_id,

@@ -20,7 +20,6 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from mediation.decode import decode as decoding
-from mediation.decode.source import Source
 from mediation.dedup import dedup
 from mediation.dedup.horizon import Bounded
 from mediation.errors import BadDataError, SourceRefused, TemporaryError
@@ -116,6 +115,7 @@ class Past(NamedTuple):
     dated: bool = False  # whether the run's own fingerprints are to become history
     history: Any = None
     horizon: int | None = None  # the first day that the history knows, since 1970; None: all
+    hash_name: str = "xxh3-128"  # a workspace knows contents by their hash, and takes one that nobody can forge
 
 
 NO_PAST = Past()
@@ -144,6 +144,7 @@ class Engine:
         self.states: list[SourceState] = []
         self.bases: list[int] = []  # ordinal of the first record of each source that has entered,
         self.base_sources: list[int] = []  # and which source it is
+        self._hash_name = past.hash_name
         self.bytes_done = 0  # of the files as they lie on disk
         self.records_done = 0
         self.completed = False  # every result was taken
@@ -305,10 +306,11 @@ class Engine:
                 feed = self.book.feeds[entry.feed]
                 state.layout = decoding.layout_of(feed, entry.date)
                 said, compression = NameMatch(entry.date, entry.sequence), "zstd" if entry.kept_of else None
-                with Source(
-                    entry.path, feed, state.layout, feed.declared.limits, said=said, compression=compression
-                ) as source:
+                given = {"said": said, "compression": compression, "hash_name": self._hash_name}
+                with state.layout.source(entry.path, feed, state.layout, feed.declared.limits, **given) as source:
                     state.source = source
+                    state.sums = [0] * len(state.layout.control_columns)
+                    state.unreadable = list(state.sums)
                     state.held = source.held or state.layout.declared.header is not None
                     for chunk in source:
                         yield state, chunk, None
@@ -322,7 +324,7 @@ class Engine:
         state, decoded, prints = ticket.state, None, None
         if ticket.chunk is not None:
             with self.clock.measure("decode"):
-                decoded = decoding.decode_chunk(state.layout, ticket.chunk, state.listed.source_id)
+                decoded = decoding.decode_chunk(state.source.layout, ticket.chunk, state.listed.source_id)
             self.clock.add("decode", 0, 0, decoded.records)
             if self.keys is not None:
                 with self.clock.measure("deduplicate", decoded.usage.num_rows):
@@ -390,7 +392,8 @@ class Engine:
             raise kind(f"{state.audit.name}: {refusal}; rows of it had entered: nothing was published") from refusal
         state.close()
         if state.audit.content_hash is None:
-            state.audit.content_hash = file_hash(state.listed.path, most_bytes(self.book, state.listed.feed))
+            limit = most_bytes(self.book, state.listed.feed)
+            state.audit.content_hash = file_hash(state.listed.path, limit, self._hash_name)
         state.audit.refuse(refusal.code, refusal.detail)
 
     def first_places(self, duplicates: Batch) -> Batch:
@@ -408,7 +411,5 @@ def _count(state: SourceState, decoded: Any) -> None:
     audit.classes["record"] += decoded.record_bytes
     audit.classes["undecodable"] += decoded.undecodable_bytes
     audit.classes["filler"] += decoded.filler_bytes
-    if not state.sums:
-        state.sums, state.unreadable = [0] * len(decoded.control_sums), [0] * len(decoded.unreadable)
     state.sums = [old + new for old, new in zip(state.sums, decoded.control_sums, strict=True)]
     state.unreadable = [old + new for old, new in zip(state.unreadable, decoded.unreadable, strict=True)]

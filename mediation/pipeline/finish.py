@@ -81,9 +81,10 @@ class Finisher:
     """
 
     def __init__(self, book: Any, columns: Any, through: str, settle: bool):
-        self.plan = rate.compile_rates(book)
         self.rates, self.settles = through == "rate", through == "rate" and settle
-        self.columns = Columns(book, columns, self.plan.has_city, self.rates, self.settles)
+        self.plan = rate.compile_rates(book) if self.rates else None
+        has_city = self.plan is not None and self.plan.has_city
+        self.columns = Columns(book, columns, has_city, self.rates, self.settles)
         self.account_days = AccountDays(book.declared.book.zone)
         self.settlement = Settlement(book)
         self.exceptions: dict[str, Counter[str]] = {kind: Counter() for kind in TABLES[1:]}
@@ -198,6 +199,11 @@ class Finished:
     def columns(self) -> Columns:
         """The schemas of the tables."""
         return self._finisher.columns
+
+    @property
+    def settles(self) -> bool:
+        """Whether account days and settlement are added up."""
+        return self._finisher.settles
 
     @property
     def account_days(self) -> AccountDays:

@@ -25,12 +25,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mediation import schema
 from mediation.errors import OutputError, TemporaryError
@@ -46,12 +46,19 @@ ROW_GROUPS_WAITING = 4
 ORDERED = frozenset(["source_id", "record_no", "start_time", "cycle", "host_cycle", "account_id", "day"])
 # Split into bytes, numbers around zero alternate between all ones and all zeros: 34 against 20 ns a row, and larger.
 SIGNED = frozenset(["margin_amount"])
-# A column of a row group is one page of at most 1 MiB: in pages of 20,000 rows, where that is the default, compressing
-# costs a tenth more time and 6 % more bytes.
-WHOLE_PAGES = (
-    {"max_rows_per_page": digest.BLOCK_ROWS} if "max_rows_per_page" in signature(pq.write_table).parameters else {}
-)
 LOW_CARDINALITY = frozenset(["apn", "serving_network", "node_id", "field", "location"])
+
+
+@cache
+def _whole_pages() -> dict[str, int]:
+    """A column of a row group is one page of at most 1 MiB.
+
+    In pages of 20,000 rows, where that is the default, compressing costs a tenth more time and 6 % more bytes.
+    """
+    import pyarrow.parquet as pq
+
+    known = "max_rows_per_page" in signature(pq.write_table).parameters
+    return {"max_rows_per_page": digest.BLOCK_ROWS} if known else {}
 
 
 def _is_number(kind: pa.DataType) -> bool:
@@ -76,7 +83,7 @@ def encodings(table_schema: pa.Schema) -> dict[str, Any]:
         "column_encoding": split or None,
         "store_decimal_as_integer": True,
         "write_statistics": [field.name for field in table_schema if field.name in ORDERED],
-        **WHOLE_PAGES,
+        **_whole_pages(),
     }
 
 
@@ -183,6 +190,8 @@ class Writers:
                     future.result()
 
     def _write(self, part: _Part) -> None:
+        import pyarrow.parquet as pq
+
         try:
             with (
                 self.disk.create(part.path) as file,

@@ -171,14 +171,15 @@ class Run(NamedTuple):
     summary: dict
 
 
-def process(paths: Iterable, book: Any, *, threads: int | None = None, columns: Any = None) -> Run:
+def process(paths: Iterable, book: Any, *, threads: int | None = None, columns: Any = None, settle: bool = True) -> Run:
     """Process files and keep everything in memory; parameters as of `stream`.
 
     Returns
     -------
     Run
+        Its account days and settlement are empty where `settle` is False.
     """
-    batches = stream(paths, book, threads=threads, columns=columns)
+    batches = stream(paths, book, threads=threads, columns=columns, settle=settle)
     parts: dict[str, list[pa.Table]] = {name: [getattr(batches.columns, name).empty_table()] for name in TABLES}
     for batch in batches:
         for name in TABLES:
@@ -208,7 +209,7 @@ def summary(batches: Stream, digests: dict[str, TableDigest]) -> dict:
     total = blake3.blake3()
     for name in TABLES:
         total.update(digests[name].digest())
-    settled = batches.settlement
+    settled = batches.settlement if batches.settles else None
     return {
         **audit.totals(),
         "conflicts": audit.conflicts,
@@ -219,8 +220,8 @@ def summary(batches: Stream, digests: dict[str, TableDigest]) -> dict:
         "bytes_accounted": sum(audit.classes().values()),
         "bytes": audit.classes(),
         "file_bytes": sum(source.file_bytes for source in audit.accepted),
-        "wholesale_micro": _micro(settled["wholesale_amount"]),
-        "retail_micro": _micro(settled["retail_amount"]),
+        "wholesale_micro": _micro(settled, "wholesale_amount"),
+        "retail_micro": _micro(settled, "retail_amount"),
         "exceptions": {kind: dict(sorted(codes.items())) for kind, codes in batches.exceptions.items()},
         "oldest_suspended": {code: day.isoformat() for code, day in sorted(batches.oldest_suspended.items())},
         "version": __version__,
@@ -237,5 +238,7 @@ def summary(batches: Stream, digests: dict[str, TableDigest]) -> dict:
     }
 
 
-def _micro(amounts: pa.ChunkedArray) -> int:
-    return sum(int(value.scaleb(6)) for value in amounts.to_pylist() if value is not None)
+def _micro(settled: pa.Table | None, name: str) -> int | None:
+    if settled is None:  # nobody has added up
+        return None
+    return sum(int(value.scaleb(6)) for value in settled[name].to_pylist() if value is not None)

@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mediation.decode.bytestream import HASHES
 from mediation.errors import NoInputError, SourceRefused, UsageError
 from mediation.rulebook.model import SourceLimits
 
@@ -42,11 +43,9 @@ class Listed(NamedTuple):
         return self.kept_of or os.fsencode(self.path.name).decode("utf-8", "backslashreplace")
 
 
-def file_hash(path: Path, most_bytes: int) -> str:
-    """Hex blake3 of a file as it lies on disk; empty for what cannot be read, is no regular file or too large."""
-    import blake3
-
-    hasher = blake3.blake3()
+def file_hash(path: Path, most_bytes: int, hash_name: str = "blake3") -> str:
+    """Hash of a file as it lies on disk, in hex; empty for what cannot be read, is no regular file or too large."""
+    hasher = HASHES[hash_name]()
     try:
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:

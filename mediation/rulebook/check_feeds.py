@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from mediation.rulebook.check_fields import MOST_RECORD_BYTES, FieldCheck, LayoutPlace, units_of
+from mediation.rulebook.check_tags import check_tags
 from mediation.rulebook.columns import (
     KIND_OF_FIELD,
     feed_columns,
@@ -24,9 +25,11 @@ from mediation.rulebook.columns import (
 from mediation.rulebook.known import Known, suggestion
 from mediation.rulebook.model import Envelope, Feed, Key, Slot
 from mediation.rulebook.names import NameTemplate
+from mediation.rulebook.paths import Steps, lists_of, steps_of
 from mediation.rulebook.zones import is_zone
 
 MOST_KEY_COLUMNS = 64
+MOST_HEADER_LINES = 16
 MOST_TOLERANCE_S = 86_400
 ALWAYS_FILLED = ("host", "record_type", "served_msisdn", "start_time")
 _FILLED_FOR = {"duration_s": ("duration_s",), "volume_bytes": ("uplink_bytes", "downlink_bytes")}
@@ -222,10 +225,15 @@ class LayoutCheck:
             text = getattr(layout, name)
             if text is not None and (len(text.encode()) != 1 or text in "\r\n\0"):
                 self.fault(f".{name}", "must be a single byte, and no line end")
-        if layout.format == "fixed":
-            self._fixed()
+        formats = {"fixed": self._fixed, "delimited": self._delimited, "jsonl": self._json}
+        if (check := formats.get(layout.format)) is not None:
+            check()
+            if layout.ber is not None:
+                self.fault(".ber", f"says nothing of the format {layout.format}")
         else:
-            self._delimited()
+            check_tags(self.at)
+        if layout.format != "jsonl":
+            self._have_not(("path",), "only fields of JSON records have it")
         if not 1 <= layout.max_record_bytes <= MOST_RECORD_BYTES:
             self.fault(".max_record_bytes", f"1 to {MOST_RECORD_BYTES}")
         seen: dict[str, int] = {}
@@ -249,10 +257,90 @@ class LayoutCheck:
             self.fault(".record_length", "only fixed-width records have a length")
         if layout.quote == layout.delimiter:
             self.fault(".quote", "the same as the delimiter")
+        if not 0 <= layout.header_lines <= MOST_HEADER_LINES:
+            self.fault(".header_lines", f"0 to {MOST_HEADER_LINES}")
+        self._have_not(("start", "width"), "only fields of fixed width have it")
+        if any(field.name is not None for field in layout.field):
+            self._named()
+        else:
+            self._last_ones_absent()
+
+    def _have_not(self, options: tuple[str, ...], what: str) -> None:
+        """No field has options that belong to another format."""
+        for place, field in enumerate(self.layout.field):
+            for name in options:
+                if getattr(field, name):
+                    self.fault(f".field[{place}].{name}", what)
+
+    def _named(self) -> None:
+        """Every field that stands in a record has a name of its own, and there is a line that holds the names."""
+        seen: dict[str, int] = {}
+        if self.layout.header_lines == 0:
+            self.fault(".header_lines", "missing; how many lines stand above the records? The first names the columns")
+        for place, field in enumerate(self.layout.field):
+            path = f".field[{place}].name"
+            if field.type == "constant":
+                continue
+            if field.type == "ignored":
+                self.fault(f".field[{place}].type", "columns that no field names are passed over; leave this one out")
+            elif not field.name or field.name != field.name.strip(" "):
+                self.fault(path, "missing, or with spaces around it; name every field as the header line does, or none")
+            else:
+                self.at.encoded(path, field.name)
+                if seen.setdefault(field.name, place) != place:
+                    self.fault(path, f"{field.name} is the name of field[{seen[field.name]}] already")
+
+    def _last_ones_absent(self) -> None:
+        """By position only the last fields of a record can be absent, and not all of them."""
+        placed = [(place, field) for place, field in enumerate(self.layout.field) if field.type != "constant"]
+        for (first, field), (second, after) in pairwise(placed):
+            if field.may_be_absent and not after.may_be_absent:
+                self.fault(f".field[{second}].may_be_absent", f"missing; field[{first}] before it may be absent")
+        if placed and placed[0][1].may_be_absent:
+            self.fault(f".field[{placed[0][0]}].may_be_absent", "the first field of a record is always there")
+
+    def _json(self) -> None:
+        layout = self.layout
+        if layout.encoding != "utf-8":
+            self.fault(".encoding", "JSON is written in utf-8")
+        if layout.terminator == "none":
+            self.fault(".terminator", "only fixed-width records can do without")
+        for name in ("quote", "record_length", "header_lines", "header", "trailer"):
+            if getattr(layout, name):
+                self.fault(f".{name}", "JSON lines have none")
+        self._have_not(("start", "width", "name"), "a field of a JSON record has a path instead")
+        self._have_not(("may_be_absent",), "what is optional may be absent from a JSON record; leave it out")
+        paths: dict[int, Steps] = {}
         for place, field in enumerate(layout.field):
-            for name in ("start", "width"):
-                if getattr(field, name) is not None:
-                    self.fault(f".field[{place}].{name}", "only fields of fixed width have it")
+            if field.type == "ignored":
+                self.fault(f".field[{place}].type", "what no field names is passed over; leave this one out")
+            elif field.type != "constant":
+                try:
+                    paths[place] = steps_of(field.path or "")
+                except ValueError as error:
+                    self.fault(f".field[{place}].path", str(error))
+        self._one_way(paths)
+
+    def _one_way(self, paths: dict[int, Steps]) -> None:
+        """No path ends inside of another, and the lists of all are on the way to the innermost one."""
+        innermost = max((lists_of(path) for path in paths.values()), key=len, default=())
+        ends: dict[Steps, int] = {}
+        for place, path in paths.items():
+            if ends.setdefault(path, place) != place:
+                self.fault(f".field[{place}].path", f"the path of field[{ends[path]}] already")
+        shapes: dict[Steps, bool] = {}  # of what goes on: whether into a list
+        for place, path in paths.items():
+            lists = lists_of(path)
+            if lists != innermost[: len(lists)]:
+                self.fault(f".field[{place}].path", "goes through another list; a record is split into items by one")
+            for length in range(1, len(path)):
+                before = path[:length]
+                if before in ends:
+                    self.fault(f".field[{place}].path", f"goes on where field[{ends[before]}] has its value")
+                elif shapes.setdefault(before, path[length] is None) != (path[length] is None):
+                    self.fault(
+                        f".field[{place}].path", "takes for a list what is an object in another path, or the reverse"
+                    )
 
     def _fixed(self) -> None:
         layout, length = self.layout, self.layout.record_length
@@ -262,6 +350,9 @@ class LayoutCheck:
             self.fault(".record_length", "1 to max_record_bytes")
         if layout.quote is not None:
             self.fault(".quote", "only delimited records have quotes")
+        if layout.header_lines:
+            self.fault(".header_lines", "only delimited records stand under lines of names")
+        self._have_not(("name", "may_be_absent"), "only fields of delimited records have it")
         taken: list[tuple[int, int, int]] = []
         for place, field in enumerate(layout.field):
             if field.type == "constant":
@@ -332,8 +423,11 @@ class LayoutCheck:
             path = f".{name}.sums[{place}]"
             self._slot(path, Slot(position=total.position, start=total.start, width=total.width))
             if self.known.refer(total.column, columns, self.file, f"{self.path}{path}.column", "column of this layout"):
+                absent = [field.column for field in self.layout.field if field.may_be_absent]
                 if columns[total.column] not in ("int64", "decimal"):
                     self.fault(f"{path}.column", f"{total.column} is no number")
+                elif total.column in absent:
+                    self.fault(f"{path}.column", f"{total.column} may be absent; only what every file has adds up")
                 elif total.unit not in units_of(total.column, columns[total.column]):
                     self.fault(f"{path}.unit", f"{total.unit} does not measure {total.column}")
 

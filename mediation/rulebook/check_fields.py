@@ -40,6 +40,7 @@ _ONLY_FOR = {
     "pattern": ("timestamp",),
     "zone": ("timestamp",),
     "values": ("enumeration",),
+    "prefix": ("digits", "text", "integer", "decimal", "timestamp", "enumeration"),
     "value": ("constant",),
     "signed": ("integer", "decimal"),
     "min": ("integer", "digits", "decimal"),
@@ -48,11 +49,13 @@ _ONLY_FOR = {
     "leading_zero": ("text", "digits"),
     "min_length": ("text", "digits", "integer", "decimal"),
     "max_length": ("text", "digits", "integer", "decimal"),
+    "unlisted": ("enumeration",),
+    "sum": ("integer", "decimal"),
 }
-_UNSET = {"characters": "any", "leading_zero": True, "signed": False}
+_UNSET = {"characters": "any", "prefix": "", "leading_zero": True, "signed": False, "sum": False}
 _COLUMN = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _DIRECTIVE = re.compile(r"%(.?)", re.DOTALL)
-_DIRECTIVES = ("Y", "m", "d", "H", "M", "S", "f", "L", "z")
+_DIRECTIVES = ("Y", "m", "d", "H", "M", "S", "f", "L", "N", "z")
 
 
 def units_of(column: str, kind: str) -> tuple[str, ...]:
@@ -100,6 +103,7 @@ class FieldCheck:
             self.fault(".pad", "must be a single byte")
         elif self._cuts_characters():
             self.fault(".pad", "ends characters of GB18030; stripped on the right, it would take them apart")
+        self.of.encoded(f"{self.path}.prefix", field.prefix)
         for place, text in enumerate(field.null_if):
             self.of.encoded(f"{self.path}.null_if[{place}]", text)
         self._column()
@@ -146,8 +150,9 @@ class FieldCheck:
         for name, types in _ONLY_FOR.items():
             if field.type not in types and getattr(field, name) != _UNSET.get(name):
                 self.fault(f".{name}", f"has no effect on the type {field.type}, only on {', '.join(types)}")
-        if field.type == "constant" and (field.start is not None or field.width is not None):
-            self.fault(".start", "a constant stands nowhere in the record; leave start and width out")
+        placed = [name for name in ("start", "width", "name", "path", "may_be_absent") if getattr(field, name)]
+        if field.type == "constant" and placed:
+            self.fault(f".{placed[0]}", f"a constant stands nowhere in the record; leave {' and '.join(placed)} out")
 
     def _bounds(self) -> None:
         field = self.field
@@ -176,6 +181,8 @@ class FieldCheck:
         field = self.field
         if field.zone is not None and not is_zone(field.zone):
             self.fault(".zone", f"no time zone {field.zone!r} in tzdata; write an IANA name such as Asia/Shanghai")
+        if not field.pattern and field.coding in ("tap_time", "time9", "integer"):
+            return
         if not field.pattern:
             self.fault(".pattern", "missing; such as %Y%m%d%H%M%S")
             return
@@ -194,6 +201,10 @@ class FieldCheck:
             self.fault(".pattern", f"has no {' '.join(missing)}")
         if "z" in directives and not field.pattern.endswith("%z"):
             self.fault(".pattern", "%z must stand last")
+        if "N" in directives and not field.pattern.removesuffix("%z").endswith("%N"):
+            self.fault(".pattern", "%N, a point and a fraction of varying length, stands last or just before %z")
+        if sum(letter in directives for letter in "fLN") > 1:
+            self.fault(".pattern", "more than one of %f, %L and %N")
 
     def _enumeration(self) -> None:
         field = self.field

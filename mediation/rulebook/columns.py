@@ -91,9 +91,10 @@ def field_values(field: Field) -> list[str]:
     """The canonical values that an enumeration or a constant can give."""
     if field.type == "constant":
         return [] if field.value is None else [field.value]
-    if isinstance(field.values, dict):
-        return list(field.values.values())
-    return list(field.values or [])
+    listed = list(field.values.values()) if isinstance(field.values, dict) else list(field.values or [])
+    if field.unlisted is not None:
+        listed += [name for name in map(str, range(field.unlisted + 1)) if name not in (field.values or ())]
+    return listed
 
 
 def feed_values(feed: Feed, column: str) -> set[str]:
@@ -137,7 +138,7 @@ def usage_columns(feeds: Mapping[str, Feed]) -> dict[str, pa.DataType]:
 
 def may_be_null(field: Field) -> bool:
     """Whether a record may leave this field empty."""
-    return field.optional or bool(field.required_if) or bool(field.empty_if)
+    return field.optional or field.may_be_absent or bool(field.required_if) or bool(field.empty_if)
 
 
 def required_columns(feeds: Mapping[str, Feed]) -> frozenset[str]:

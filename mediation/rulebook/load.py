@@ -18,7 +18,9 @@ from pathlib import Path
 
 import msgspec
 
+from mediation.rulebook.columns import record_types
 from mediation.rulebook.faults import Findings, convert
+from mediation.rulebook.formats import expanded
 from mediation.rulebook.model import (
     Book,
     CalendarDay,
@@ -113,6 +115,8 @@ def read(path: str | Path) -> Read:
     result.book = _read_toml(root / "rulebook.toml", "rulebook.toml", Book, result.findings)
     for folder, kind in FOLDERS.items():
         _read_folder(root, folder, kind, result)
+    sold = None if result.book is None else record_types(result.book)
+    result.feeds = {name: expanded(feed, sold) for name, feed in result.feeds.items()}
     for name, kind in TABLES.items():
         _read_table(root, name, kind, result)
     _refuse_strangers(root, result.findings)

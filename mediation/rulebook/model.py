@@ -17,6 +17,10 @@ from msgspec import field
 
 FieldType = Literal["digits", "text", "integer", "decimal", "timestamp", "enumeration", "constant", "ignored"]
 Unit = Literal["s", "min", "B", "KiB", "MiB", "kB", "MB", "1", "yuan", "fen", "micro"]
+Coding = Literal[
+    *("octets", "integer", "bcd", "tbcd", "address", "hex", "ip", "tag", "entity", "rate"),
+    *("tap_time", "tap_offset", "time9"),
+]
 Quantity = Literal["duration_s", "volume_bytes", "event_count", "message_segments"]
 Crossing = Literal["start", "split_exact", "increment_start", "split_round"]
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -36,8 +40,12 @@ class Field(Declared, frozen=True, kw_only=True):
     column: str | None = None
     start: int | None = None  # fixed width: first byte, from 1
     width: int | None = None  # fixed width: bytes
+    path: str | None = None  # jsonl: names with points between; name[] goes through a list and splits into items
+    name: str | None = None  # delimited with header_lines: what the first of these calls the column
+    may_be_absent: bool = False  # delimited: the header may lack the name, or a record its last fields; null then
     strip: Literal["none", "left", "right", "both"] = "none"
     pad: str = " "
+    prefix: str = ""  # is left out where the stripped field begins with it: imsi-, msisdn-
     optional: bool = False  # empty is null; otherwise empty is a reject
     null_if: list[str] = []
     min_length: int | None = None  # in bytes of the stripped field
@@ -51,10 +59,17 @@ class Field(Declared, frozen=True, kw_only=True):
     signed: bool = False
     unit: Unit = "1"  # converted at decode to s, bytes or yuan
     decimals: int = 0  # decimal: the most digits after the point
-    pattern: str | None = None  # timestamp: %Y %m %d %H %M %S %z and literals
+    pattern: str | None = None  # timestamp: %Y %m %d %H %M %S %f %L %N %z and literals, or %s
     zone: str | None = None  # timestamp without offset: IANA name; default the feed's
     values: dict[str, str] | list[str] | None = None  # enumeration: raw -> canonical
     value: str | None = None  # constant
+    tag: str | list[str] | None = None  # BER: paths of tags from the record inwards (rulebook/tags.py)
+    header: str | None = None  # BER: path of an element of the file's header that holds it for all records
+    default: str | None = None  # BER: where the header has no such element
+    coding: Coding = "octets"  # BER: how octets mean a value
+    sum: bool = False  # BER: of all that the record holds; otherwise the first counts
+    unlisted: int | None = None  # BER: integers up to this, where `values` does not list them, are named by themselves
+    entity_types: list[int] = []  # BER: the recording entities that are meant; all when empty
 
 
 class ControlSum(Declared, frozen=True, kw_only=True):
@@ -85,21 +100,40 @@ class Envelope(Declared, frozen=True, kw_only=True):
     sums: list[ControlSum] = []
 
 
+class Ber(Declared, frozen=True, kw_only=True):
+    """How records stand in a file of BER elements, and what its header and trailer say; each by a path of tags."""
+
+    records: str = ""  # the element that holds the records; "": they stand one after the other
+    framing: Literal["elements", "detect"] = "elements"  # detect: a file may have the headers of 3GPP TS 32.297
+    identity: str | None = None  # of an element in the header, without which the file is of another format
+    without_records: list[str] = []  # tags of files that have none
+    items: list[str] = []  # elements that are rows of their own
+    sequence: str | None = None  # must agree with the file name's
+    decimals: str | None = None  # of amounts
+    utc_offsets: str | None = None  # elements of a code and an offset
+    entities: str | None = None  # … of a code, a type and an id
+    rates: str | None = None  # … of a code, decimals and a rate
+    record_count: str | None = None  # after the records
+    sums: dict[str, str] = {}  # column -> path of its sum, in the file's own decimals
+
+
 class Layout(Declared, frozen=True, kw_only=True):
     """One version of a feed's record layout, chosen by the file's date."""
 
     valid_from: dt.date = field(name="from")
     valid_to: dt.date | None = field(name="to", default=None)
-    format: Literal["delimited", "fixed"]
+    format: Literal["delimited", "fixed", "jsonl", "ber", "tap3", "ts32298"]
     encoding: Literal["ascii", "utf-8", "gb18030"] = "utf-8"
     delimiter: str = "|"
     quote: str | None = None  # RFC 4180: one character, doubled inside
     terminator: Literal["lf", "crlf", "any", "none"] = "lf"
     record_length: int | None = None  # fixed width: bytes without terminator
+    header_lines: int = 0  # delimited: lines above the records; where fields have names, the first names the columns
     max_record_bytes: int = 65536
     header: Envelope | None = None
     trailer: Envelope | None = None
-    field: list[Field]
+    ber: Ber | None = None
+    field: list[Field] = []  # a format that the package knows by name brings its own
 
 
 class Derive(Declared, frozen=True, kw_only=True):
@@ -109,6 +143,16 @@ class Derive(Declared, frozen=True, kw_only=True):
     column: str  # a utf8 column
     starts_with: list[str]
     becomes: str
+
+
+class FormatTable(Declared, frozen=True, kw_only=True):
+    """What a format that the package knows by name brings to a layout."""
+
+    ber: Ber
+    field: list[Field]
+    derive: list[Derive] = []
+    names: dict[str, str] = {}  # of elements, by tag
+    readable: list[str] = []  # tags of elements that never hold a subscriber's number
 
 
 class Segments(Declared, frozen=True, kw_only=True):

@@ -65,8 +65,9 @@ def flatten(prefixes: Sequence[str], zones: np.ndarray, default: int) -> Flat:
     scale = 10 ** (MAX_DIGITS - lengths)
     begins = values * scale * _COUNT_SLOTS + lengths
     ends = (values + 1) * scale * _COUNT_SLOTS
-    keys, places = np.unique(np.concatenate([[0], begins, ends]), return_inverse=True)
-    first, last = places[1 : len(begins) + 1], places[len(begins) + 1 :]
+    keys = np.sort(np.concatenate([[0], begins, ends]))
+    keys = keys[np.concatenate([[True], keys[1:] != keys[:-1]])]  # np.unique would import numpy.ma
+    first, last = np.searchsorted(keys, begins), np.searchsorted(keys, ends)
     painted = np.full(len(keys), default, np.int16)
     for length in sorted(set(map(len, prefixes))):
         rows = np.flatnonzero(lengths == length)

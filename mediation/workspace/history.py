@@ -23,9 +23,9 @@ SEGMENT = "history.segment"
 
 def past(place: Place, *, before: int | None = None) -> Past:
     """What a run has to know of those before it: of all, or of those before an ordinal."""
-    known = [each for _, each in opened(place, before)]
-    horizon = place.catalogue.horizon(before)
-    return Past(place.catalogue.setting("secret"), True, SegmentHistory(known) if known else None, horizon)
+    known, horizon = [each for _, each in opened(place, before)], place.catalogue.horizon(before)
+    secret = place.catalogue.setting("secret")
+    return Past(secret, True, SegmentHistory(known) if known else None, horizon, "blake3")
 
 
 def opened(place: Place, before: int | None = None) -> list[tuple[int, Segment]]:

@@ -13,8 +13,6 @@ import json
 from collections import Counter
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from mediation.decode.bytestream import ByteStream
 from mediation.errors import DamagedState, NoInputError, SourceRefused
 from mediation.pipeline.audit import INTO, OUT_OF
@@ -166,6 +164,8 @@ def _file_faults(place: Place, folder: Path, artifact: Artifact) -> list[str]:
 
 
 def _table_faults(folder: Path, table: str, artifacts: list[Artifact], result: dict) -> list[str]:
+    import pyarrow.parquet as pq
+
     parts = [each.path for each in artifacts if each.path.startswith(f"{table}/")]
     rows = sum(pq.read_metadata(folder / part).num_rows for part in parts)
     stage, side = COUNTED[table]

@@ -6,7 +6,7 @@ Where does a family belong?
 - ``times.py``: one local time or offset that no clock shows.
 - ``encodings.py``: bytes that are no text; byte order marks.
 - ``records.py``: where records and fields begin and end: newlines, lengths, NULs, other people's files.
-- ``quotes.py``: records of quoted fields. ``widths.py``: records of fixed width.
+- ``quotes.py``: records of quoted fields. ``widths.py``: records of fixed width. ``json_lines.py``: JSON.
 - ``envelopes.py``: headers and trailers that are not there, or say what the file does not hold.
 - ``sources.py``: compression, file names and kinds of file.
 - ``growing.py``: families of any size, for the bounds of memory and work.

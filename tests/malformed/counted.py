@@ -14,12 +14,10 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import json
 import sys
 from pathlib import Path
 
-from tests.decode_book import feed_of
-from tests.malformed.growing import GROWING
+from tests.malformed.grown import GROWN
 from tests.malformed.pour import pour
 
 ONCE, TWICE = "once", "twice"
@@ -31,7 +29,7 @@ REGIMES = [
 
 def cases(regime: int):
     """Families by number; those that are slow for each byte know nothing of texts, and are counted once."""
-    return [(number, case) for number, case in enumerate(GROWING) if regime == 0 or not case.slow]
+    return [(number, case) for number, case in enumerate(GROWN) if regime == 0 or not case.slow]
 
 
 def main(folder: Path, marks: ctypes.CDLL) -> None:
@@ -39,10 +37,10 @@ def main(folder: Path, marks: ctypes.CDLL) -> None:
     path = folder / "x.txt"
 
     def feed(case, regime):
-        layout = {**case.layout, "max_record_bytes": regime["max_record_bytes"]}
-        key = json.dumps([case.fields, case.feed, layout])
+        longest = regime["max_record_bytes"]
+        key = repr([each for each in case if not callable(each) and each != case.name] + [longest])
         if key not in books:
-            books[key] = feed_of(folder / f"book-{len(books)}", case.fields, feed=case.feed, **layout)
+            books[key] = case.declared(folder / f"book-{len(books)}", max_record_bytes=longest)
         return books[key]
 
     def poured(case, regime, size):

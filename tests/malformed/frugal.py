@@ -6,7 +6,8 @@ Conventions
 -----------
 - A line in is a family's number, its file being FOLDER/x.txt; a line out is what came of it, or ``no memory``.
 - The limit is on the address space. What a process has freed stays there and would be memory beside the limit; so each
-  family has a process of its own, forked before any rule book was loaded, and its file is made elsewhere.
+  family has a process of its own, forked before any rule book was loaded, and its file is made elsewhere. What loading
+  imports is imported before: the address space that an import leaves behind is not the decoder's either.
 - With `keep` everything decoded is kept, as a reader without bounds would do.
 """
 
@@ -17,9 +18,10 @@ import resource
 import sys
 from pathlib import Path
 
-from tests.decode_book import feed_of
+import pyarrow.compute  # noqa: F401
+
 from tests.malformed import GOOD
-from tests.malformed.growing import GROWING
+from tests.malformed.grown import GROWN
 from tests.malformed.pour import pour
 
 ALLOWED_BYTES = 32 << 20  # the most that any needs is 24 MiB, however large its file
@@ -32,8 +34,8 @@ def address_space_bytes() -> int:
 
 
 def outcome_of(folder: Path, number: int, keep: list | None) -> str:
-    case, path, warm = GROWING[number], folder / "x.txt", folder / "warm.txt"
-    feed = feed_of(folder / f"book-{number}", case.fields, feed=case.feed, **case.layout)
+    case, path, warm = GROWN[number], folder / "x.txt", folder / "warm.txt"
+    feed = case.declared(folder / f"book-{number}")
     warm.write_bytes(GOOD.raw)
     pour(warm, feed, chunk_bytes=CHUNK_BYTES)
     limit = address_space_bytes() + ALLOWED_BYTES

@@ -12,14 +12,17 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import zstandard
 
-from tests.decode_book import NUMBER, TIME, fixed
+from tests.decode_book import NUMBER, TIME, feed_of, fixed
 from tests.malformed import GOOD, HEAD
 from tests.malformed.encodings import ENCODINGS
 from tests.malformed.envelopes import ENVELOPE
+from tests.malformed.json_lines import FIELDS, JSON_LINES
+from tests.malformed.json_lines import HEAD as OBJECT
 from tests.malformed.quotes import QUOTES
 from tests.malformed.records import RECORDS
 from tests.malformed.sources import NAME, SKIPPABLE, block, frame, header
@@ -31,6 +34,7 @@ TEXT = [NUMBER, TIME, {"column": "x", "type": "text"}]
 NARROW, WIDE = fixed((13, NUMBER), (14, TIME), (4, {"column": "x", "type": "text"}))
 FIXED_HEAD = b"861380000000120260110080000"
 QUOTED = {"quote": '"'}
+JSON = {"fields": FIELDS, "format": "jsonl"}
 CHINESE = {"encoding": "gb18030"}
 PIECES = {"slow": True, "feed": {"limits": {"max_ratio": 10**6, "max_members": 10**6}}}
 RATIO = {"limits": {"max_ratio": 10**6, "max_members": 10**6}}
@@ -43,6 +47,10 @@ class Growing(NamedTuple):
     feed: dict
     layout: dict
     slow: bool
+
+    def declared(self, folder: Path, **layout):
+        """The feed that takes such a file, of a book in an empty folder."""
+        return feed_of(folder, self.fields, feed=self.feed, **self.layout, **layout)
 
 
 def growing(name, make, *, fields=TEXT, feed=None, slow=False, **layout):
@@ -106,6 +114,21 @@ GROWING = [
     growing("fields of a trailer without end", again(b"|", b"H|\nT|0", b"\n"), **ENVELOPE),
     growing("trailers without end", again(b"T|1\n", b"H|\n"), **ENVELOPE),
     growing("no trailer", again(GOOD.raw, b"H|\n"), **ENVELOPE),
+    growing("JSON, a line without end", again(b" ", b"{"), **JSON),
+    growing("JSON, brackets without end", again(b"["), **JSON),
+    growing("JSON, brackets on every line", again(b'{"y":[\n'), **JSON),
+    growing("JSON, one string", again(b"y", OBJECT.encode() + b',"y":"', b'"}\n'), **JSON),
+    growing("JSON, one string of escapes", again(b"\\u0079", OBJECT.encode() + b',"a":{"x":"', b'"}}\n'), **JSON),
+    growing("JSON, one escaped name", again(b"\\u0079", OBJECT.encode() + b',"', b'":1}\n'), **JSON),
+    growing("JSON, one string of Chinese", again("中".encode(), OBJECT.encode() + b',"a":{"x":"', b'"}}\n'), **JSON),
+    growing("JSON, one number", again(b"9", OBJECT.encode() + b',"y":', b"}\n"), **JSON),
+    growing("JSON, members without end", again(b',"y":1', OBJECT.encode(), b"}\n"), **JSON),
+    growing("JSON, a member again and again", again(b',"number":1', OBJECT.encode(), b"}\n"), **JSON),
+    growing("JSON, items", again(b'{"n":1234567890},', OBJECT.encode() + b',"items":[', b"{}]}\n"), **JSON),
+    growing("JSON, items of nothing", again(b"{},", OBJECT.encode() + b',"items":[', b"{}]}\n"), **JSON),
+    growing("JSON, records of many items", again(OBJECT.encode() + b',"items":[{},{},{}]}\n'), **JSON),
+    growing("JSON, empty objects", again(b"{}\n"), **JSON),
+    growing("JSON, quotes on every line", again(b'"\n'), **JSON),
     growing("gzip of a line without end", packed(gzip.compress, again(b"x")), feed=RATIO),
     growing("zstd of a line without end", packed(zstd, again(b"x")), feed=RATIO),
     growing("gzip bomb", packed(gzip.compress, again(b"\0"))),
@@ -123,12 +146,13 @@ GROWING = [
 
 
 def of_one_layout():
-    """Files in which all families of one layout stand one after the other, over and over."""
+    """Files in which families of one layout, sixteen at most, stand one after the other, over and over."""
     layouts: dict[str, list] = {}
-    for case in VALUES + TIMES + ENCODINGS + RECORDS + QUOTES + WIDTHS:
+    for case in VALUES + TIMES + ENCODINGS + RECORDS + QUOTES + WIDTHS + JSON_LINES:
         if len(case.pieces) < 100 and all(len(piece.raw) < 4096 for piece in case.pieces):  # those are above
             layouts.setdefault(repr((case.fields, case.feed, case.layout)), []).append(case)
-    for cases in layouts.values():
+    groups = [cases[at : at + 16] for cases in layouts.values() for at in range(0, len(cases), 16)]
+    for cases in groups:
         if len(cases) < 4:
             continue
         piece = b"".join(piece.raw for case in cases for piece in case.pieces)

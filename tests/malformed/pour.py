@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mediation.decode.decode import decode_chunk
 from mediation.decode.layout import layout_of
-from mediation.decode.source import CHUNK_BYTES, Source
+from mediation.decode.source import CHUNK_BYTES
 from mediation.errors import SourceRefused
 
 
@@ -20,9 +20,9 @@ def pour(path, feed, *, chunk_bytes=CHUNK_BYTES, keep=None) -> str:
     columns = len(layout.control_columns)
     records = accounted = 0
     try:
-        with Source(path, feed, layout, feed.declared.limits, chunk_bytes=chunk_bytes) as source:
+        with layout.source(path, feed, layout, feed.declared.limits, chunk_bytes=chunk_bytes) as source:
             for piece in source:
-                found = decode_chunk(layout, piece, 0)
+                found = decode_chunk(source.layout, piece, 0)
                 found.number(records)
                 records += found.records
                 accounted += found.record_bytes + found.undecodable_bytes + found.filler_bytes

@@ -271,13 +271,18 @@ def instant_us(field, text: bytes, zone: str) -> tuple[int, bool]:
         if directive in DIRECTIVES:
             names.append(directive)
             expression += b"([0-9]{%d})" % DIRECTIVES[directive]
+        elif directive == "N":
+            names.append(directive)
+            expression += rb"(?:\.([0-9]{1,9})(?![0-9]))?(?!\.)"
         elif directive != "z":
             expression += re.escape((literal or directive).encode())
     has_offset = field.pattern.endswith("%z")
     found = re.match(expression, text, re.DOTALL)
     if not found or (found.end() == len(text)) is has_offset:
         raise Faulty("bad_timestamp")
-    part = {name: int(value) for name, value in zip(names, found.groups(), strict=True)}
+    part = {name: int(value or 0) for name, value in zip(names, found.groups(), strict=True) if name != "N"}
+    if "N" in names:
+        part["f"] = int((found.groups()[names.index("N")] or b"0")[:6].ljust(6, b"0"))
     offset_s = utc_offset_s(text[found.end() :]) if has_offset else 0
     try:
         if part["S"] > 60 or not 1970 <= part["Y"] <= 2199:
@@ -297,6 +302,7 @@ def unpadded(layout, field, raw: bytes, span: tuple) -> bytes:
         text = text.rstrip(pad)
     if field.strip in ("left", "both"):
         text = text.lstrip(pad)
+    text = text.removeprefix(field.prefix.encode(layout.encoding))
     if doubled:
         quote = layout.quote
         text = text.decode(layout.encoding).replace(quote * 2, quote).encode(layout.encoding)
@@ -330,11 +336,15 @@ def convert(feed, layout, field, text: bytes, zone: str, rules: tuple):
 def decode_record(feed, layout, record: Record, zone: str, rules: tuple) -> tuple[dict, list]:
     """The row, and its faults as (number of the field, code), the order within a field being that of the checks."""
     fields = [f for f in layout.field if f.type != "constant"]
-    row, unreadable = {"flags": 0}, set()
-    row |= {name: value for name, value in (("host", feed.host), ("record_type", feed.record_type)) if value}
-    row |= {f.column: f.value for f in layout.field if f.type == "constant"}
+    row, unreadable = constant_row(feed, layout), set()
     faults = value_faults(feed, layout, record, zone, rules, row, fields, unreadable)
-    return row, [*encoding_faults(layout, record), *faults]
+    return row, [*encoding_faults(layout, record), *faults, *condition_faults(fields, row, unreadable)]
+
+
+def constant_row(feed, layout) -> dict:
+    """What is the same in every row."""
+    row = {"flags": 0} | {f.column: f.value for f in layout.field if f.type == "constant"}
+    return row | {name: value for name, value in (("host", feed.host), ("record_type", feed.record_type)) if value}
 
 
 def encoding_faults(layout, record: Record) -> list:
@@ -359,7 +369,7 @@ def value_faults(feed, layout, record, zone, rules, row, fields, unreadable) -> 
         if field.type == "ignored":
             continue
         row[field.column] = None
-        may_be_null = field.optional or field.required_if or field.empty_if
+        may_be_null = field.optional or field.may_be_absent or field.required_if or field.empty_if
         try:
             text = unpadded(layout, field, record.raw, record.spans[place - 1])
             if text:
@@ -370,6 +380,12 @@ def value_faults(feed, layout, record, zone, rules, row, fields, unreadable) -> 
         except (Faulty, UnicodeDecodeError) as error:
             faults.append((place, str(error)))
             unreadable.add(field.column)
+    return faults
+
+
+def condition_faults(fields, row, unreadable) -> list:
+    """Faults of rules that look at two fields."""
+    faults = []
     for place, field in enumerate(fields, 1):
         empty = row.get(field.column) is None and field.column not in unreadable
         for rules_of, when, code in (
@@ -400,8 +416,10 @@ def decode(data: bytes, feed, layout, zone: str, rules: tuple = ()) -> tuple[lis
     for record_no, (offset, record) in enumerate(records(layout, data, begin)):
         place = {"record_no": record_no, "byte_offset": offset, "byte_length": len(record.raw)}
         fault = (0, record.fault) if record.fault else None
-        if record.fault in (None, "bad_terminator") and len(record.spans) != len(fields):
+        least = sum(not field.may_be_absent for field in fields)
+        if record.fault in (None, "bad_terminator") and not least <= len(record.spans) <= len(fields):
             fault = (0, "wrong_field_count")
+        record = record._replace(spans=record.spans + [(0, 0, False)] * (len(fields) - len(record.spans)))
         if fault is None:
             row, faults = decode_record(feed, layout, record, zone, rules)
             fault = min(faults, key=lambda each: each[0], default=None)

@@ -1,0 +1,59 @@
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from typing_extensions import disjoint_base
+
+from mediation.decode._text import Decoded, Plan, Text, TextCopier
+
+CODINGS: dict[str, Any]
+STOPS: dict[Any, str]
+CODE_NAMES: dict[int, str]
+MOST_RECORDS: int
+
+def cut(
+    context: Context,
+    text: Text,
+    begin: int,
+    filled: int,
+    container: int | None,
+    indefinite: bool,
+    longest: int,
+    most: int = ...,
+) -> tuple[int, int, str, str, int]: ...
+def decode_ber(
+    plan: BerPlan, context: Context, text: Text, begin: int, length: int, byte_offset: int, source_id: int
+) -> tuple[Decoded, int]: ...
+
+@disjoint_base
+class BerPlan(Plan):
+    def add_node(
+        self,
+        name: str,
+        children: Iterable[tuple[int, int]],
+        actions: Iterable[tuple[Any, ...]],
+        *,
+        predicate: tuple[int, int | bytes] | None = None,
+        variant: int = -1,
+        item: bool = False,
+    ) -> None: ...
+    def finish_tree(
+        self, *, record_columns: Iterable[str], header_fields: Iterable[int], required: Iterable[int]
+    ) -> None: ...
+
+@disjoint_base
+class Context:
+    cdrs: bool
+    def __new__(
+        cls,
+        *,
+        cdrs: bool = False,
+        decimals: int = 0,
+        offsets: Mapping[int, int] = ...,
+        rates: Mapping[int, int] = ...,
+        entities: Mapping[int, tuple[int, str]] = ...,
+        texts: Iterable[str | None] = ...,
+        codes: Iterable[int] = ...,
+    ) -> Context: ...
+
+@disjoint_base
+class CodedCopier(TextCopier): ...

@@ -1,0 +1,67 @@
+"""Which format a file of BER elements is of, by its first octets.
+
+Conventions
+-----------
+- Nothing is believed but octets: names of files lie. What is not recognised is None.
+- TAP and NRTRDE begin with the same tag; the element inside tells them apart.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from mediation.decode.ber import elements
+from mediation.decode.ber.cdrfile import file_header
+from mediation.rulebook.tags import tag_of
+
+
+class Detected(NamedTuple):
+    """A format's name in a feed (None: none reads it), and what it is called."""
+
+    format: str | None
+    title: str
+
+
+TAP = Detected("tap3", "TAP3 transfer batch")
+NOTIFICATION = Detected("tap3", "TAP3 notification")
+NRTRDE = Detected(None, "NRTRDE report")
+RAP = Detected(None, "RAP return batch")
+ACKNOWLEDGEMENT = Detected(None, "RAP acknowledgement")
+CDR_FILE = Detected("ts32298", "3GPP TS 32.297 file of CDRs")
+RECORDS = Detected("ber", "BER records")
+CDRS = Detected("ts32298", "3GPP TS 32.298 records")
+
+_BY_TAG = {"a2": NOTIFICATION, "a534": RAP, "a535": ACKNOWLEDGEMENT}
+_TAGS = {tag_of(tag): found for tag, found in _BY_TAG.items()}
+_CDR_TAGS = {tag_of(str(number)) for number in (0, 1, 6, 7, 20, 78, 79)}
+_SECOND = {tag_of("a4"): TAP, tag_of("a41"): NRTRDE}
+
+
+def detect(data: bytes, file_bytes: int) -> Detected | None:
+    """The format of a file.
+
+    Parameters
+    ----------
+    data : bytes
+        The first few kilobytes of its decompressed stream.
+    file_bytes : int
+        Of the whole stream.
+    """
+    if file_header(data) is not None:
+        return CDR_FILE
+    at = len(data) - len(data.lstrip(b"\0\xff"))
+    if at == len(data):
+        return None
+    try:
+        first = elements.opening(data, at, len(data))
+        if first.tag in _TAGS:
+            return _TAGS[first.tag]
+        inside = elements.opening(data, first.content, len(data)) if first.constructed else None
+    except (elements.Unreadable, IndexError):
+        return None
+    if inside is not None and first.tag == tag_of("a1") and inside.tag in _SECOND:
+        return _SECOND[inside.tag]
+    if first.tag in _CDR_TAGS and first.constructed:
+        return CDRS
+    whole = first.constructed and (first.end is None or first.end <= file_bytes)
+    return RECORDS if whole else None

@@ -1,0 +1,280 @@
+"""A file of BER elements as texts of whole records between its header and trailer.
+
+Conventions
+-----------
+- The records stand one after the other, or in an element at the layout's path; what stands before it is the header,
+  what stands after it to the end of the outermost element the trailer. Neither is longer than MOST_OUTSIDE.
+- Octets 00 and FF between and behind records are filler. Anything else behind the outermost element is one stretch.
+- A record that cannot be read is passed over as far as it says that it goes; where it does not say so, everything up to
+  the end of the records' element is one stretch, or up to the end of the file.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from mediation.decode._text import Text
+from mediation.decode.ber import elements
+from mediation.decode.ber._ber import cut
+from mediation.decode.ber.cdrfile import UNKNOWN, FileHeader, file_header
+from mediation.decode.ber.outside import Outside, Part, context_of
+from mediation.decode.filesource import Chunk, FileSource, Stretch, Window
+from mediation.errors import SourceRefused, UsageError
+from mediation.rulebook.tags import paths_of, tag_of
+
+MOST_OUTSIDE = 1 << 21  # octets of a header or trailer: a few thousand recording entities take a tenth of that
+FILLER = b"\x00\xff"
+_NO_FILLER = re.compile(rb"[^\x00\xff]")
+
+
+class Level(NamedTuple):
+    """An element that is open around the records: its tag, and where it ends in the stream; None where only its
+    end-of-contents octets tell."""
+
+    tag: int
+    end: int | None
+
+
+class BerSource(FileSource):
+    """A file of BER elements; see `FileSource`.
+
+    Attributes
+    ----------
+    outside : Outside
+        What stands before and after the records, as far as the file has been read.
+    """
+
+    def __init__(self, *args, **options):
+        self.outside = Outside()
+        super().__init__(*args, **options)
+
+    def _is_told_late(self) -> bool:
+        declared = self._declared.ber
+        return bool(declared.record_count or declared.sums or declared.framing == "detect")
+
+    def _pieces(self, window: Window):
+        self._levels: list[Level] = []
+        self._steps = [step.tag for step in paths_of(self._declared.ber.records)[0].steps]
+        self._stretches = self._trailing = 0
+        self._cdrs: FileHeader | None = None
+        window, has_records = self._header(window)
+        if not has_records:
+            yield from self._trailer(window)
+            return
+        cdrs = self._cdrs is not None
+        self._context = context_of(self.outside, self._declared.ber, self.layout.header_fields, cdrs=cdrs)
+        yield from self._records(window)
+
+    # ----------------------------------------------------------------------------------------- header
+
+    def _header(self, window: Window) -> tuple[Window, bool]:
+        """Where the records begin, and whether there are any; without, where the trailer goes on."""
+        with memoryview(window.text) as view:
+            data = bytes(view[: min(window.filled, MOST_OUTSIDE)])
+        if not self._steps:
+            return self._cdr_header(window, data), True
+        begin = len(data) - len(data.lstrip(FILLER))
+        self.filler_bytes += begin
+        try:
+            at, found = self._open_levels(data, begin)
+        except elements.Unreadable as error:
+            if error.code == "element_overrun" and (window.filled == self._limit or window.filled > len(data)):
+                raise SourceRefused("header_missing", f"no records within the first {len(data)} bytes") from error
+            raise SourceRefused("header_missing", f"{error.code} at byte {error.offset}") from error
+        self.header_bytes = at - begin
+        return window._replace(begin=at), found
+
+    def _cdr_header(self, window: Window, data: bytes) -> Window:
+        """Behind the header of TS 32.297, where records stand one after the other and the file has one."""
+        if self._declared.ber.framing == "detect":
+            self._cdrs = file_header(data)
+        if self._cdrs is None:
+            return window
+        self.header_bytes = self._cdrs.header_bytes
+        return window._replace(begin=window.begin + self.header_bytes)
+
+    def _open_levels(self, data: bytes, at: int) -> tuple[int, bool]:
+        declared = self._declared.ber
+        limit = len(data)
+        if at == limit:
+            raise SourceRefused("header_missing", "the file is empty")
+        first = elements.opening(data, at, limit).tag
+        if first in [tag_of(tag) for tag in declared.without_records]:
+            whole = elements.element_at(data, at, limit)
+            self.outside.before.append(Part((), data[at : whole.next], at))
+            return whole.next, False
+        for depth, step in enumerate(self._steps):
+            at, found = self._find(data, at, tuple(self._steps[:depth]), step)
+            if not found:
+                if depth == 0:
+                    raise SourceRefused("wrong_format", "it does not begin with the element that holds the records")
+                break
+        if declared.identity and tag_of(declared.identity) not in self.outside.tags():
+            what = f"it begins alike, but there is no element {declared.identity} before the records"
+            raise SourceRefused("wrong_format", what)
+        return at, found
+
+    def _find(self, data: bytes, at: int, above: tuple[int, ...], step: int) -> tuple[int, bool]:
+        """Behind the opening of the element `step` among those at `at`; the others before it are the header's."""
+        end = self._levels[-1].end if self._levels else len(data)
+        limit = len(data) if end is None else min(end, len(data))
+        while at < limit:
+            if end is None and data[at : at + 2] == b"\0\0":
+                return at, False
+            opening = elements.opening(data, at, limit)
+            if opening.tag == step:
+                if opening.end is not None and end is not None and self._levels and opening.end > end:
+                    raise elements.Unreadable("element_overrun", at)
+                self._levels.append(Level(step, opening.end))
+                return opening.content, True
+            if not above:
+                return at, False
+            element = elements.element_at(data, at, limit)
+            self.outside.before.append(Part(above, data[at : element.next], at))
+            at = element.next
+        if end is None or end > limit:
+            raise elements.Unreadable("element_overrun", at)
+        return at, False
+
+    # ---------------------------------------------------------------------------------------- records
+
+    def _records(self, window: Window):
+        container = self._levels[-1].end if self._levels else None
+        if self._cdrs is not None and self._cdrs.length != UNKNOWN:
+            container = self._cdrs.length
+        indefinite = bool(self._levels) and container is None
+        while True:
+            text, begin, filled, offset = window
+            ends = None if container is None else container - offset
+            end, _, stop, code, says = cut(self._context, text, begin, filled, ends, indefinite, self._longest)
+            if end > begin:
+                yield Chunk(text, begin, end - begin, offset + begin, self._context)
+            window = window._replace(begin=end)
+            if stop == "contents_end":
+                yield from self._trailer(window)
+                return
+            if stop == "paused":
+                continue
+            more = filled == self._limit
+            if stop == "more" and more and filled - end <= self._longest:
+                window = self._carry(window, end)
+                continue
+            if not more and stop == "more" and self._is_filler(window):
+                self.filler_bytes += filled - end
+                return
+            goes_on = stop == "more" and more and says != 0  # a record whose end is known, and not at hand
+            to = offset + says if goes_on else container
+            stretch, window = self._pass_over(window, to, "record_too_long" if goes_on else code)
+            self._stretches += 1
+            if stretch.length:
+                yield stretch
+            if not goes_on:
+                yield from self._trailer(window)
+                return
+
+    @staticmethod
+    def _is_filler(window: Window) -> bool:
+        """Whether nothing but filler, or nothing at all, is left at the end of the stream."""
+        with memoryview(window.text) as view:
+            return not bytes(view[window.begin : window.filled]).strip(FILLER)
+
+    def _pass_over(self, window: Window, to: int | None, code: str) -> tuple[Stretch, Window]:
+        """Everything up to a place of the stream, None for its end, as one stretch; and what is at hand there."""
+        text, begin, filled, offset = window
+        with memoryview(text) as view:
+            raw = bytes(view[begin : min(filled, begin + self._declared.max_record_bytes)])
+        first = offset + begin
+        while filled == self._limit and (to is None or to > offset + filled):
+            offset += filled
+            text = Text(self._capacity)
+            filled = self._fill(text, 0)
+        end = offset + filled if to is None else min(to, offset + filled)
+        stretch = Stretch(first, end - first, raw[: end - first], code)
+        return stretch, Window(text, end - offset, filled, offset)
+
+    # ---------------------------------------------------------------------------------------- trailer
+
+    def _trailer(self, window: Window):
+        """What follows the records to the end of the outermost element, then filler."""
+        if window.filled == self._limit:
+            window = self._carry(window, window.begin)
+        with memoryview(window.text) as view:
+            data = bytes(view[: min(window.filled, window.begin + MOST_OUTSIDE)])
+        at = self._close_levels(data, window.begin, window.offset)
+        if self._levels:
+            self.trailer_bytes = at - window.begin
+        window = window._replace(begin=at)
+        found = None
+        while found is None:
+            with memoryview(window.text) as view:
+                found = _NO_FILLER.search(view, window.begin, window.filled)
+            end = found.start() if found else window.filled
+            self.filler_bytes += end - window.begin
+            window = window._replace(begin=end)
+            if found is None:
+                if window.filled < self._limit:
+                    return
+                window = self._carry(window, end)
+        stretch, _ = self._pass_over(window, None, "trailing_bytes")
+        self._stretches, self._trailing = self._stretches + 1, self._trailing + 1
+        yield stretch
+
+    def _close_levels(self, data: bytes, at: int, offset: int) -> int:
+        """Reads to the end of every open element as far as that can be read."""
+        above = tuple(level.tag for level in self._levels)
+        for depth in reversed(range(len(self._levels))):
+            end = self._levels[depth].end
+            limit = len(data) if end is None else min(len(data), end - offset)
+            while at < limit:
+                if end is None and data[at : at + 2] == b"\0\0":
+                    at += 2
+                    break
+                try:
+                    element = elements.element_at(data, at, limit)
+                except elements.Unreadable:
+                    return at
+                self.outside.after.append(Part(above[: depth + 1], data[at : element.next], offset + at))
+                at = element.next
+        return at
+
+    # ----------------------------------------------------------------------------------------- verify
+
+    def verify(self, records: int, sums, unreadable) -> None:
+        if self.content_hash is None:
+            raise UsageError("a source is verified after it was read to its end")
+        declared, outside = self._declared.ber, self.outside
+        said, sequence = self._said.sequence, outside.text(declared.sequence)
+        if declared.sequence and said is not None and sequence != "" and _number(sequence) != said:
+            raise SourceRefused("header_mismatch", "the header's sequence is not the file name's")
+        if self._cdrs is not None:
+            if self._cdrs.length != UNKNOWN and self._cdrs.length > self.bytes_in:
+                raise SourceRefused("trailer_missing", "the file is shorter than its header says")
+            if self._cdrs.records not in (0, UNKNOWN):
+                self._verify_count(self._cdrs.records, records - self._trailing)
+        if not self._levels:
+            return
+        if declared.record_count:
+            self._verify_count(outside.integer(declared.record_count), records - self._trailing)
+        for column, path in declared.sums.items():
+            place = self._columns.index(column)
+            self._verify_sum(column, outside.integer(path), sums[place], unreadable[place])
+
+    def _verify_count(self, count: int | None, records: int) -> None:
+        if count is None:
+            raise SourceRefused("trailer_missing", "the file does not say how many records it has")
+        lost = self._stretches - self._trailing  # in each of them there may be many records
+        if records != count and (not lost or count < records):
+            raise SourceRefused("record_count_mismatch", "the file's own record count is not what it holds")
+
+    def _verify_sum(self, column: str, declared: int | None, total: int, unreadable: int) -> None:
+        verified = declared is not None and not unreadable
+        if verified:
+            decimals = self.outside.integer(self._declared.ber.decimals) or 0
+            if declared * 10**6 != total * 10**decimals:
+                raise SourceRefused("control_sum_mismatch", f"the trailer's sum of {column} is not that of the file")
+        self.sum_verified = verified and self.sum_verified is not False
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() else None

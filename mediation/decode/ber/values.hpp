@@ -1,0 +1,316 @@
+// One element's contents to one column: what the interpreter does where the tag table says that a value stands.
+//
+// Conventions
+// - A value that is not valid is noted as its record's fault, with the field; the column keeps 0, so that control sums
+//   count what could be read. Empty contents are a null.
+// - Text is checked here and copied when the rows that stay are known: a row keeps its position and length | coding.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "decode/ber/octets.hpp"
+#include "decode/ber/program.hpp"
+#include "decode/text.hpp"
+
+namespace mediation {
+
+inline constexpr uint32_t kTextLength = 0xFFFFFF;  // bits of a kept text's length; its coding is above them
+inline constexpr uint8_t kNoUtcOffset = 4;         // of flags: a local time whose UTC offset the file does not say
+
+// The record that is being read, and the row that its values go to.
+struct BerRow {
+    const TextPlan& plan;
+    const BerProgram& program;
+    const BerContext& context;
+    const uint8_t* text;
+    Work& work;
+    uint32_t record = 0;
+    uint32_t row = 0;
+    int64_t unknown = 0;  // elements that the table does not know
+};
+
+namespace detail {
+
+inline void fail(BerRow& r, const FieldPlan& f, Code code) noexcept {
+    note(r.work.records, r.record, code, f.number);
+    ++r.work.unreadable[static_cast<size_t>(f.column)];
+}
+
+template <typename T>
+inline T& cell(BerRow& r, const FieldPlan& f) noexcept {
+    return reinterpret_cast<T*>(r.work.data[static_cast<size_t>(f.column)])[r.row];
+}
+
+inline uint8_t& is_null(BerRow& r, const FieldPlan& f) noexcept {
+    return r.work.nulls[static_cast<size_t>(f.column)][r.row];
+}
+
+// The first element of a tag among the contents; false when there is none or they cannot be read.
+inline bool find_child(const uint8_t* text, uint32_t at, uint32_t limit, uint32_t tag, Element& e) noexcept {
+    while (at < limit && !end_of_contents(text, at, limit)) {
+        uint32_t next = 0;
+        if (whole_element(text, at, limit, e, next) != Code::ok) return false;
+        if (e.tag == tag) return true;
+        at = next;
+    }
+    return false;
+}
+
+inline uint32_t length_of(const Element& e) noexcept { return static_cast<uint32_t>(e.end) - e.content; }
+
+// Octets without the padding that the field is declared with.
+inline Span stripped(const FieldPlan& f, const uint8_t* at, uint32_t length) noexcept {
+    while (f.trim_right && length && at[length - 1] == f.pad) --length;
+    while (f.trim_left && length && *at == f.pad) ++at, --length;
+    return {at, length};
+}
+
+// ------------------------------------------------------------------------------------------- numbers
+
+inline Parsed msisdn_of(const FieldPlan& f, Span s, bool swapped) noexcept {
+    uint8_t digits[48];
+    if (s.length > 12) return {0, Code::bad_msisdn};
+    const Parsed count = count_digits(s.begin, s.length, swapped);
+    if (count.code != Code::ok) return {0, Code::bad_msisdn};
+    write_digits(s.begin, static_cast<uint32_t>(count.value), swapped, digits);
+    return convert_msisdn(f, {digits, static_cast<uint32_t>(count.value)});
+}
+
+inline Parsed number_of(BerRow& r, const FieldPlan& f, Coding coding, Span s) noexcept {
+    switch (coding) {
+        case Coding::integer: return ber_integer(s.begin, s.length);
+        case Coding::address: {
+            const bool international = (s.begin[0] >> 4 & 7) == 1;
+            const Span digits{s.begin + 1, s.length - 1};
+            if (digits.length == 0) return {0, Code::missing_value};
+            if (f.type == FieldType::msisdn && !international) return msisdn_of(f, digits, true);
+            return digits_value(digits.begin, digits.length, true);
+        }
+        case Coding::bcd:
+        case Coding::tbcd:
+            if (f.type == FieldType::msisdn) return msisdn_of(f, s, coding == Coding::tbcd);
+            return digits_value(s.begin, s.length, coding == Coding::tbcd);
+        case Coding::rate: {
+            const Parsed code = ber_integer(s.begin, s.length);
+            const BerContext::Named* rate = find_code(r.context.rates, code.value);
+            return rate && code.code == Code::ok ? Parsed{rate->value, Code::ok} : Parsed{0, Code::missing_value};
+        }
+        default: return f.type == FieldType::msisdn ? convert_msisdn(f, s) : parse_integer(s, f.is_signed);
+    }
+}
+
+inline void store_integer(BerRow& r, const FieldPlan& f, const BerAction& a, Span s) noexcept {
+    Parsed p = number_of(r, f, a.coding, s);
+    if (p.code == Code::missing_value) return;
+    if (p.code == Code::ok && p.value < 0 && !f.is_signed) p.code = Code::negative;
+    if (p.code == Code::ok && (p.value < f.min || p.value > f.max)) p.code = Code::out_of_range;
+    int64_t& out = cell<int64_t>(r, f);
+    if (p.code == Code::ok && (__builtin_mul_overflow(p.value, f.multiplier, &p.value) ||
+                               __builtin_add_overflow(out, p.value, &p.value)))
+        p.code = Code::number_overflow;
+    if (p.code != Code::ok) return fail(r, f, p.code);
+    out = p.value;
+    is_null(r, f) = 0;
+}
+
+// An amount in the file's own decimals, or a rate that is brought to 10^-6 already.
+inline void store_decimal(BerRow& r, const FieldPlan& f, const BerAction& a, Span s) noexcept {
+    constexpr __int128 kLimit = 1000000000000000000;
+    const Parsed p = number_of(r, f, a.coding, s);
+    if (p.code == Code::missing_value) return;
+    if (p.code != Code::ok) return fail(r, f, p.code);
+    __int128 value = p.value;
+    if (a.coding != Coding::rate) {
+        if (value % r.context.divisor) return fail(r, f, Code::too_many_decimals);
+        value = value * r.context.multiplier / r.context.divisor;
+    }
+    __int128& out = cell<__int128>(r, f);
+    value += out;
+    if (p.value < 0 && !f.is_signed) return fail(r, f, Code::negative);
+    if (value >= kLimit || value <= -kLimit) return fail(r, f, Code::number_overflow);
+    out = value;
+    is_null(r, f) = 0;
+}
+
+// --------------------------------------------------------------------------------------------- times
+
+inline constexpr uint32_t kLocalTime = 1u << kTagClass | 16, kOffsetCode = 1u << kTagClass | 232;
+
+// The offset of a TAP time's code; null when the time has no code, or the file does not say what it means.
+inline const BerContext::Named* tap_offset(const BerRow& r, Span s) noexcept {
+    Element code;
+    if (!find_child(s.begin, 0, s.length, kOffsetCode, code) || length_of(code) == 0) return nullptr;
+    const Parsed number = ber_integer(s.begin + code.content, length_of(code));
+    return number.code == Code::ok ? find_code(r.context.offsets_us, number.value) : nullptr;
+}
+
+inline Instant tap_time(BerRow& r, Span s) noexcept {
+    Element local;
+    if (!find_child(s.begin, 0, s.length, kLocalTime, local)) return {0, Code::missing_value, false};
+    Instant time = local_time14(s.begin + local.content, length_of(local));
+    if (time.code != Code::ok) return time;
+    const BerContext::Named* offset = tap_offset(r, s);
+    if (!offset) {
+        r.work.flags[r.row] |= kNoUtcOffset;
+        return {0, Code::missing_value, false};
+    }
+    time.us -= offset->value;
+    return time;
+}
+
+inline Instant digits_time(BerRow& r, const FieldPlan& f, Span s, bool swapped) noexcept {
+    uint8_t digits[32 + 8] = {};
+    const Parsed count = count_digits(s.begin, s.length, swapped);
+    if (count.code != Code::ok || count.value > 32) return {0, Code::bad_timestamp, false};
+    write_digits(s.begin, static_cast<uint32_t>(count.value), swapped, digits);
+    return convert_instant(f, {digits, static_cast<uint32_t>(count.value)}, r.work.zone_hints[f.number - 1]);
+}
+
+inline Instant instant_of(BerRow& r, const FieldPlan& f, Coding coding, Span s) noexcept {
+    switch (coding) {
+        case Coding::tap_time: return tap_time(r, s);
+        case Coding::time9: return time9(s.begin, s.length);
+        case Coding::bcd:
+        case Coding::tbcd: return digits_time(r, f, s, coding == Coding::tbcd);
+        case Coding::integer: {
+            const Parsed p = ber_integer(s.begin, s.length);
+            if (p.code != Code::ok || p.value < 0 || p.value > 7258118399) return {0, Code::impossible_time, false};
+            return {p.value * kSecond, Code::ok, false};
+        }
+        default: return convert_instant(f, s, r.work.zone_hints[f.number - 1]);
+    }
+}
+
+inline void store_instant(BerRow& r, const FieldPlan& f, const BerAction& a, Span s) noexcept {
+    const Instant i = instant_of(r, f, a.coding, s);
+    if (i.leap_second) r.work.flags[r.row] |= 2;
+    if (i.code == Code::missing_value) return;
+    if (i.code != Code::ok) return fail(r, f, i.code);
+    cell<int64_t>(r, f) = i.us;
+    is_null(r, f) = 0;
+}
+
+// The UTC offset of a time, in seconds.
+inline void store_offset(BerRow& r, const FieldPlan& f, const BerAction& a, Span s) noexcept {
+    int64_t us;
+    if (a.coding == Coding::time9) {
+        const Offset offset = time9_offset(s.begin, s.length);
+        if (offset.code != Code::ok) return fail(r, f, offset.code);
+        us = offset.us;
+    } else {
+        const BerContext::Named* offset = tap_offset(r, s);
+        if (!offset) return;
+        us = offset->value;
+    }
+    cell<int64_t>(r, f) = us / kSecond;
+    is_null(r, f) = 0;
+}
+
+// ------------------------------------------------------------------------------------- codes and text
+
+inline void store_code(BerRow& r, const FieldPlan& f, const BerAction& a, Span s) noexcept {
+    uint8_t written[20 + 16] = {};  // digits, and what may be read behind them
+    if (a.coding == Coding::integer) {
+        const Parsed p = ber_integer(s.begin, s.length);
+        if (p.code != Code::ok || p.value < 0) return fail(r, f, Code::unknown_value);
+        uint8_t* at = written + 20;
+        uint64_t value = static_cast<uint64_t>(p.value);
+        do *--at = static_cast<uint8_t>('0' + value % 10);
+        while (value /= 10);
+        s = {at, static_cast<uint32_t>(written + 20 - at)};
+    }
+    const int16_t code = a.coding == Coding::tag ? a.constant : f.enumeration.find(s);
+    if (code < 0) return fail(r, f, Code::unknown_value);
+    cell<int16_t>(r, f) = code;
+    is_null(r, f) = 0;
+}
+
+struct Kept {
+    uint32_t length;      // octets that are kept
+    uint32_t characters;  // most that they become
+    Code code;
+};
+
+inline Kept check_octets(const FieldPlan& f, Span s) noexcept {
+    const Code code = check_text(f, s);
+    if (code != Code::ok) return {0, 0, code};
+    if (first_invalid(Encoding::utf8, {}, s.begin, s.length) >= 0) return {0, 0, Code::invalid_encoding};
+    return {s.length, s.length, Code::ok};
+}
+
+inline Kept check_digits(const FieldPlan& f, const uint8_t* at, uint32_t length, bool swapped) noexcept {
+    const Parsed digits = count_digits(at, length, swapped);
+    const auto count = static_cast<uint32_t>(digits.value);
+    if (digits.code == Code::ok && (count < f.min_length || count > f.max_length)) return {0, 0, Code::bad_length};
+    return {count, count + 1, digits.code};
+}
+
+inline Kept check_kept(const FieldPlan& f, Coding coding, Span s) noexcept {
+    switch (coding) {
+        case Coding::bcd:
+        case Coding::tbcd: return check_digits(f, s.begin, s.length, coding == Coding::tbcd);
+        case Coding::address: {
+            if (s.length == 1) return {0, 0, Code::ok};
+            return check_digits(f, s.begin + 1, s.length - 1, true);
+        }
+        case Coding::hex: return {s.length, 2 * s.length, Code::ok};
+        case Coding::ip:
+            if (s.length != 4 && s.length != 16) return check_octets(f, s);
+            return {s.length, s.length == 4 ? 15 : 3 * s.length, Code::ok};
+        case Coding::integer: return {s.length, 20, ber_integer(s.begin, s.length).code};
+        default: return check_octets(f, s);
+    }
+}
+
+inline void keep(BerRow& r, const FieldPlan& f, Coding coding, uint32_t at, const Kept& kept) noexcept {
+    const size_t field = f.number - 1;
+    if (kept.length == 0) return;
+    r.work.begins[field][r.row] = at;
+    r.work.ends[field][r.row] = kept.length | static_cast<uint32_t>(coding) << 24;
+    r.work.text_bytes[field] += kept.characters;
+    is_null(r, f) = 0;
+}
+
+// A recording entity's name; null when the header does not have it, or it is not of the types that are meant.
+inline void store_entity(BerRow& r, const FieldPlan& f, const BerAction& a, Span s) noexcept {
+    const Parsed code = ber_integer(s.begin, s.length);
+    const BerContext::Entity* found = find_code(r.context.entities, code.value);
+    if (!found || code.code != Code::ok) return;
+    if (a.types != ~uint64_t{0} && (found->type < 0 || found->type > 63 || !(a.types >> found->type & 1))) return;
+    const auto length = static_cast<uint32_t>(found->id.size());
+    keep(r, f, Coding::entity, static_cast<uint32_t>(found - r.context.entities.data()), {length, length, Code::ok});
+}
+
+inline void store_text(BerRow& r, const FieldPlan& f, const BerAction& a, Span s) noexcept {
+    if (a.coding == Coding::entity) return store_entity(r, f, a, s);
+    const Kept kept = check_kept(f, a.coding, s);
+    if (kept.code != Code::ok) return fail(r, f, kept.code);
+    keep(r, f, a.coding, static_cast<uint32_t>(s.begin - r.text), kept);
+}
+
+}  // namespace detail
+
+// Stores the contents [begin, end) of an element as the action says.
+inline void store(BerRow& r, const BerAction& a, bool constructed, uint32_t begin, uint32_t end) noexcept {
+    const FieldPlan& f = r.plan.fields[a.field];
+    if (!a.sum && !detail::is_null(r, f)) return;
+    Span s{r.text + begin, end - begin};
+    const bool composite = a.coding == Coding::tap_time || a.coding == Coding::tap_offset || a.coding == Coding::tag;
+    if (constructed && !composite) return detail::fail(r, f, Code::segmented_value);
+    if (a.coding == Coding::octets) s = detail::stripped(f, s.begin, s.length);
+    if (s.length == 0 && a.coding != Coding::tag) return;
+    if (a.coding == Coding::tap_offset || (a.coding == Coding::time9 && f.type == FieldType::integer))
+        return detail::store_offset(r, f, a, s);
+    switch (f.type) {
+        case FieldType::integer:
+        case FieldType::msisdn: return detail::store_integer(r, f, a, s);
+        case FieldType::decimal: return detail::store_decimal(r, f, a, s);
+        case FieldType::timestamp:
+        case FieldType::unix_time: return detail::store_instant(r, f, a, s);
+        case FieldType::enumeration: return detail::store_code(r, f, a, s);
+        default: return detail::store_text(r, f, a, s);
+    }
+}
+
+}  // namespace mediation

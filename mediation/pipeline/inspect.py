@@ -1,0 +1,166 @@
+"""A file looked at by eye, without a rule book: its format, header, counts, totals and first records.
+
+Conventions
+-----------
+- The file is read by the decoder that a feed would read it with, by a rule book of nothing but its format, so that what
+  is said here is what a run would do.
+- Damage is told, not raised; only a file that cannot be opened is an error.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from mediation.decode import decode as decoding
+from mediation.decode.ber import detect
+from mediation.decode.ber.tree import Line, Shown, tree
+from mediation.decode.bytestream import ByteStream
+from mediation.decode.filesource import Chunk, Stretch
+from mediation.errors import SourceRefused, UsageError
+from mediation.rulebook import model
+from mediation.rulebook.book import Rulebook
+from mediation.rulebook.formats import expanded, format_table
+
+LOOKED_AT = 1 << 16  # octets by which a format is told
+MOST_LINES = 4000
+
+
+@dataclass
+class Inspection:
+    """What a file holds.
+
+    Attributes
+    ----------
+    title : str
+        Of its format.
+    bytes : dict of int
+        Header, record, trailer, filler and undecodable bytes.
+    records : int
+    record_types, rejects : dict of int
+        Rows by type, rejects by code.
+    refused : str
+        Why a run would refuse the file; empty where it would not.
+    sum_verified : bool or None
+        As of a source.
+    header, trailer, first : list of Line
+        Elements before and after the records, and the first records.
+    """
+
+    title: str
+    bytes: dict[str, int] = field(default_factory=dict)
+    records: int = 0
+    record_types: dict[str, int] = field(default_factory=dict)
+    rejects: dict[str, int] = field(default_factory=dict)
+    refused: str = ""
+    sum_verified: bool | None = None
+    header: list[Line] = field(default_factory=list)
+    trailer: list[Line] = field(default_factory=list)
+    first: list[Line] = field(default_factory=list)
+
+
+def inspect(path: str | os.PathLike[str], *, records: int = 3, unmask: bool = False) -> Inspection:
+    """Look at a file.
+
+    Parameters
+    ----------
+    path : path-like
+    records : int
+        How many to show.
+    unmask : bool
+        Show subscribers' numbers.
+
+    Raises
+    ------
+    UsageError
+        It is of no format that is known here.
+    """
+    found = _detect(path)
+    if found is None:
+        raise UsageError("none of the binary formats that are known: TAP3, NRTRDE, RAP, TS 32.297, BER records")
+    named = format_table("tap3") if found in (detect.TAP, detect.NOTIFICATION, *_ALIKE) else None
+    names = {} if named is None else named.names
+    shown = Shown(names, () if named is None else named.readable, unmask)
+    result = Inspection(found.title)
+    feed = _book(found.format or "ber").feeds["file"]
+    layout = decoding.layout_of(feed, None)
+    with layout.source(path, feed, layout, feed.declared.limits) as source:
+        try:
+            _read(source, layout, result, records, shown)
+        except SourceRefused as refusal:
+            result.refused = str(refusal)
+        result.sum_verified = source.sum_verified
+        result.bytes |= {"header": source.header_bytes, "trailer": source.trailer_bytes}
+        result.bytes["filler"] = result.bytes.get("filler", 0) + source.filler_bytes
+        result.header, result.trailer = [
+            [line for part in parts for line in tree(part.data, part.offset, shown, MOST_LINES)]
+            for parts in (source.outside.before, source.outside.after)
+        ]
+    return result
+
+
+_ALIKE = (detect.NRTRDE, detect.RAP, detect.ACKNOWLEDGEMENT)  # of the same family of tags
+
+
+def _detect(path: str | os.PathLike[str]) -> detect.Detected | None:
+    """By the first bytes of the decompressed stream; a compressed file's length is not known yet."""
+    stream = ByteStream(path, "auto", model.SourceLimits())
+    try:
+        data = bytearray(LOOKED_AT)
+        with memoryview(data) as view:
+            filled = stream.fill(view, 0, LOOKED_AT)
+        size = stream.file_bytes if stream.compression == "none" else 1 << 62
+        return detect.detect(bytes(data[:filled]), size)
+    finally:
+        stream.close()
+
+
+def _book(format_name: str) -> Rulebook:
+    """A rule book that knows nothing but a format."""
+    ber = model.Ber() if format_table(format_name) is None else None
+    layout = model.Layout(valid_from=dt.date(1970, 1, 1), format=format_name, ber=ber)  # type: ignore[arg-type]
+    feed = expanded(model.Feed(file_name="*", layout=[layout]), None)
+    types = sorted({name for f in feed.layout[0].field if isinstance(f.values, dict) for name in f.values.values()})
+    sold = model.Service(record_types=[*types, *(derive.becomes for derive in feed.derive)], quantity="event_count")
+    book = model.Book(name="inspect", zone="UTC", services={"all": sold})
+    declared = model.Declarations(
+        book=book, feeds={"file": feed}, hosts={}, products={}, prices=[], zones=[], calendars=[]
+    )
+    return Rulebook(declared)
+
+
+def _read(source: Any, layout: Any, result: Inspection, records: int, shown: Shown) -> None:
+    sums, unreadable = [0] * len(layout.control_columns), [0] * len(layout.control_columns)
+    types: Counter[str] = Counter()
+    rejects: Counter[str] = Counter()
+    classes: Counter[str] = Counter()
+    for piece in source:
+        found = decoding.decode_chunk(layout, piece, 0)
+        if result.records < records:
+            raw, begin = _octets(piece)
+            cdrs = isinstance(piece, Chunk) and piece.context.cdrs
+            lines = list(tree(raw, begin, shown._replace(cdrs=cdrs), MOST_LINES))
+            roots = [place for place, line in enumerate(lines) if line.depth == 0]
+            wanted = records - result.records
+            result.first += lines[: roots[wanted] if wanted < len(roots) else len(lines)]
+        result.records += found.records
+        if "record_type" in found.usage.names:
+            types.update(found.usage.counts("record_type"))
+        rejects.update(found.rejects.counts("code"))
+        for name in ("record", "undecodable", "filler"):
+            classes[name] += getattr(found, f"{name}_bytes")
+        sums = [old + new for old, new in zip(sums, found.control_sums, strict=True)]
+        unreadable = [old + new for old, new in zip(unreadable, found.unreadable, strict=True)]
+    result.record_types, result.rejects, result.bytes = dict(types), dict(rejects), dict(classes)
+    source.verify(result.records, sums, unreadable)
+
+
+def _octets(piece: Any) -> tuple[bytes, int]:
+    """A piece's bytes, and where they stand in the stream."""
+    if isinstance(piece, Stretch):
+        return piece.raw, piece.byte_offset
+    with memoryview(piece.text) as view:
+        return bytes(view[piece.begin : piece.begin + piece.length]), piece.byte_offset

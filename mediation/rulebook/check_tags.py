@@ -1,0 +1,124 @@
+"""Checks of a layout of BER records: the paths of its fields, and what suits the codings they end in.
+
+Conventions
+-----------
+- Everything is reported, nothing is raised.
+- What a layout's own format brought along is sound: its tables are tested.
+"""
+
+from __future__ import annotations
+
+from mediation.rulebook.check_fields import LayoutPlace
+from mediation.rulebook.model import Ber, Field
+from mediation.rulebook.tags import field_paths, paths_of, tag_of
+
+MOST_ENTITY_TYPE = 63
+MOST_UNLISTED = 4095
+# Codings by the type of field whose values they can mean.
+_NUMBERS = ("octets", "integer", "bcd", "tbcd", "address")
+CODINGS_OF = {
+    "text": ("octets", "integer", "bcd", "tbcd", "address", "hex", "ip", "entity"),
+    "digits": _NUMBERS,
+    "integer": (*_NUMBERS, "tap_offset", "time9"),
+    "decimal": ("octets", "integer", "rate"),
+    "timestamp": ("octets", "integer", "bcd", "tbcd", "tap_time", "time9"),
+    "enumeration": ("octets", "integer", "tag"),
+}
+_PLACES = ("records", "sequence", "decimals", "utc_offsets", "entities", "rates", "record_count")
+
+
+def check_tags(of: LayoutPlace) -> None:
+    """Add every fault of a layout of BER records."""
+    layout = of.layout
+    for name in ("quote", "record_length", "header", "trailer"):
+        if getattr(layout, name) is not None:
+            of.fault(f".{name}", "BER has no such thing; [layout.ber] says what stands around the records")
+    if layout.encoding != "utf-8":
+        of.fault(".encoding", "text in BER elements is UTF-8")
+    if layout.ber is None:
+        of.fault(".ber", "missing; say in which element the records stand, or {} where they stand one after the other")
+    else:
+        _check_places(of, layout.ber)
+    for place, field in enumerate(layout.field):
+        if field.type != "constant":
+            _check_field(of, f".field[{place}]", field)
+
+
+def _check_places(of: LayoutPlace, declared: Ber) -> None:
+    for name in _PLACES:
+        _check_path(of, f".ber.{name}", getattr(declared, name))
+    for place, path in enumerate(declared.items):
+        _check_path(of, f".ber.items[{place}]", path)
+    for place, tag in enumerate(declared.without_records):
+        _check_tag(of, f".ber.without_records[{place}]", tag)
+    if declared.identity is not None:
+        _check_tag(of, ".ber.identity", declared.identity)
+    columns = {field.column: field for field in of.layout.field}
+    for column, path in declared.sums.items():
+        _check_path(of, f".ber.sums.{column}", path)
+        if column not in columns or columns[column].type not in ("integer", "decimal"):
+            of.fault(f".ber.sums.{column}", f"no field fills {column} with a number")
+
+
+def _check_tag(of: LayoutPlace, where: str, tag: str) -> None:
+    try:
+        tag_of(tag)
+    except ValueError as error:
+        of.fault(where, str(error))
+
+
+def _check_path(of: LayoutPlace, where: str, path: str | None) -> None:
+    try:
+        found = paths_of(path) if path else []
+    except ValueError as error:
+        of.fault(where, str(error))
+        return
+    if any(each.coding for each in found):
+        of.fault(where, "is no field's: a coding has no effect")
+    if where.endswith(".records") and len(found) > 1:
+        of.fault(where, "stands for several paths; the records stand in one element")
+    if any(step.child is not None for each in found for step in each.steps):
+        of.fault(where, "only a field's path may ask what a child holds")
+
+
+def _check_field(of: LayoutPlace, path: str, field: Field) -> None:
+    if field.type == "ignored":
+        of.fault(f"{path}.type", "has no effect; elements that no field names are passed over")
+        return
+    given = [name for name in ("tag", "header") if getattr(field, name) is not None]
+    if field.coding == "tag":
+        if given or field.type != "enumeration" or not isinstance(field.values, dict):
+            of.fault(f"{path}.coding", "tag: an enumeration whose values are the tags of the records, and no path")
+        for tag in field.values or ():
+            _check_tag(of, f"{path}.values.{tag}", tag)
+        return
+    if len(given) != 1:
+        of.fault(path, "needs tag, the path of its element in a record, or header, that of one before the records")
+        return
+    if field.header is not None:
+        _check_path(of, f"{path}.header", field.header)
+        if field.type not in ("text", "enumeration"):
+            of.fault(f"{path}.type", "what the header fills is text or an enumeration")
+        return
+    try:
+        paths = field_paths(field.tag)
+    except ValueError as error:
+        of.fault(f"{path}.tag", str(error))
+        return
+    for coding in sorted({each.coding or field.coding for each in paths}):
+        if coding not in CODINGS_OF.get(field.type, ()):
+            known = ", ".join(CODINGS_OF.get(field.type, ()))
+            of.fault(f"{path}.coding", f"{coding} does not mean a value of the type {field.type}; use {known}")
+    if any(not each.steps for each in paths):
+        of.fault(f"{path}.tag", "empty; a path begins with the record's own tag")
+    _check_limits(of, path, field)
+
+
+def _check_limits(of: LayoutPlace, path: str, field: Field) -> None:
+    if field.unlisted is not None and not 0 <= field.unlisted <= MOST_UNLISTED:
+        of.fault(f"{path}.unlisted", f"0 to {MOST_UNLISTED}")
+    if any(not 0 <= kind <= MOST_ENTITY_TYPE for kind in field.entity_types):
+        of.fault(f"{path}.entity_types", f"0 to {MOST_ENTITY_TYPE}")
+    for name in ("null_if", "required_if", "empty_if"):
+        if getattr(field, name):
+            of.fault(f"{path}.{name}", "is not looked at in BER records")

@@ -1,0 +1,113 @@
+"""Paths of BER tags, as a feed's tag table writes them.
+
+Conventions
+-----------
+- A tag is its class and number: ``a147`` (application), ``u16`` (universal), ``p3`` (private), ``79`` or ``c79``
+  (context); a path is tags with ``/`` between, from the record's own tag inwards.
+- ``{a9/a147,a10/a153}/a44`` is two paths. ``a63[a71='00']`` is an element a63 whose child a71 holds these octets,
+  ``a309[a305=1]`` one whose child holds this integer. ``:bcd`` at the end says how the value is coded there.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+CODINGS = ("octets", "integer", "bcd", "tbcd", "address", "hex", "ip", "time9", "tap_time", "tap_offset")
+CODINGS = (*CODINGS, "tag", "entity", "rate")
+CLASSES = {"u": 0, "a": 1, "c": 2, "": 2, "p": 3}
+MOST_NUMBER = (1 << 14) - 1  # of a tag of three octets
+MOST_DEPTH = 16
+MOST_PATHS = 256
+_STEP = re.compile(r"([uacp]?)([0-9]{1,5})(?:\[([uacp]?[0-9]{1,5})=('[^'\[\]]{0,64}'|-?[0-9]{1,18})\])?")
+
+
+class Step(NamedTuple):
+    """A tag on a path, and what a child of the element must hold: its tag, and octets or an integer."""
+
+    tag: int
+    child: int | None = None
+    value: int | bytes | None = None
+
+
+class Path(NamedTuple):
+    """Steps from the record's own tag inwards, and the coding that the path ends in, if any."""
+
+    steps: tuple[Step, ...]
+    coding: str | None
+
+
+def tag_of(text: str) -> int:
+    """A tag as class << 14 | number.
+
+    Raises
+    ------
+    ValueError
+        It is none.
+    """
+    found = re.fullmatch(r"([uacp]?)([0-9]{1,5})", text)
+    if not found or int(found[2]) > MOST_NUMBER:
+        raise ValueError(
+            f"{text!r} is no tag; write a class (u, a, c, p) and a number up to {MOST_NUMBER}, such as a147"
+        )
+    return CLASSES[found[1]] << 14 | int(found[2])
+
+
+def tag_text(tag: int) -> str:
+    """A tag as a path writes it."""
+    return f"{'uacp'[tag >> 14]}{tag & MOST_NUMBER}".removeprefix("c")
+
+
+def alternatives(text: str) -> list[str]:
+    """Every path that ``{…,…}`` stands for."""
+    found = re.search(r"\{([^{}]*)\}", text)
+    if not found:
+        return [text]
+    before, after = text[: found.start()], text[found.end() :]
+    return [path for part in found[1].split(",") for path in alternatives(before + part.strip() + after)]
+
+
+def _step(text: str) -> Step:
+    found = _STEP.fullmatch(text)
+    if not found:
+        raise ValueError(f"{text!r} is no step of a path; write a tag such as a147, or a63[a71='00']")
+    tag = tag_of(found[1] + found[2])
+    if found[3] is None:
+        return Step(tag)
+    value = found[4][1:-1].encode() if found[4].startswith("'") else int(found[4])
+    return Step(tag, tag_of(found[3]), value)
+
+
+def _path(body: str, coding: str) -> Path:
+    if coding and coding not in CODINGS:
+        raise ValueError(f"unknown coding {coding!r}; known are {', '.join(CODINGS)}")
+    return Path(tuple(_step(step) for step in body.split("/")) if body else (), coding or None)
+
+
+def paths_of(text: str) -> list[Path]:
+    """The paths that a text stands for; an empty text is the place where records stand one after the other.
+
+    Raises
+    ------
+    ValueError
+        The text is malformed; the message says how.
+    """
+    written = alternatives(text)
+    if len(written) > MOST_PATHS:
+        raise ValueError(f"stands for {len(written)} paths, and {MOST_PATHS} are the most")
+    paths = [_path(*each.partition(":")[::2]) for each in written]
+    if any(len(path.steps) > MOST_DEPTH for path in paths):
+        raise ValueError(f"a path has at most {MOST_DEPTH} tags")
+    return paths
+
+
+def field_paths(tags: str | list[str] | None) -> list[Path]:
+    """The paths of a field's `tag`.
+
+    Raises
+    ------
+    ValueError
+        One of them is malformed.
+    """
+    given = [tags] if isinstance(tags, str) else tags or []
+    return [path for text in given for path in paths_of(text)]

@@ -1,0 +1,227 @@
+"""Charging records of a CHF (TS 32.298, record type 200), for which no library has a module.
+
+Conventions
+-----------
+- `FIELDS` is the record, as `table` wants it told.
+- A session is that of data: one item for each used unit container, in the order of rating groups.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any, NamedTuple
+
+from tests.asn1 import ber, table
+from tests.asn1.ts32298 import Instant, apn, instant, tbcd, time
+from tests.asn1.values import digits, whole
+
+TRIGGER = ("choice", {"sMFTrigger": (0, "integer")})
+PDU_CONTAINER = {
+    "chargingRuleBaseName": (0, "text"),
+    "timeOfFirstUsage": (2, "time"),
+    "timeOfLastUsage": (3, "time"),
+    "rATType": (7, "integer"),
+    "uETimeZone": (11, "octets"),
+}
+USED_UNITS = {
+    "serviceIdentifier": (0, "integer"),
+    "time": (1, "integer"),
+    "triggers": (2, [TRIGGER]),
+    "triggerTimeStamp": (3, "time"),
+    "dataTotalVolume": (4, "integer"),
+    "dataVolumeUplink": (5, "integer"),
+    "dataVolumeDownlink": (6, "integer"),
+    "serviceSpecificUnits": (7, "integer"),
+    "eventTimeStamp": (8, "time"),
+    "localSequenceNumber": (9, "integer"),
+    "ratingIndicator": (10, "boolean"),
+    "pDUContainerInformation": (11, ("sequence", PDU_CONTAINER)),
+}
+UNIT_USAGE = {
+    "ratingGroup": (0, "integer"),
+    "usedUnitContainers": (1, [("sequence", USED_UNITS)]),
+    "uPFID": (2, "text"),
+}
+SUBSCRIPTION = {"subscriptionIDType": (0, "integer"), "subscriptionIDData": (1, "text")}
+EQUIPMENT = {"subscriberEquipmentNumberType": (0, "integer"), "subscriberEquipmentNumberData": (1, "octets")}
+PARTY = {"sIP-URI": (0, "text"), "tEL-URI": (1, "text"), "uRN": (2, "text"), "iSDN-E164": (3, "text")}
+PDU_SESSION = {
+    "pDUSessionChargingID": (0, "integer"),
+    "userIdentifier": (1, ("choice", PARTY)),
+    "userEquipmentInfo": (2, ("set", EQUIPMENT)),
+    "userLocationInformation": (3, "octets"),
+    "userRoamerInOut": (4, "integer"),
+    "pDUSessionId": (6, "integer"),
+    "networkSliceInstanceID": (7, ("sequence", {"sST": (0, "integer"), "sD": (1, "octets")})),
+    "pDUType": (8, "integer"),
+    "sSCMode": (9, "integer"),
+    "rATType": (12, "integer"),
+    "dataNetworkNameIdentifier": (13, "text"),
+    "uETimeZone": (16, "octets"),
+    "pDUSessionstartTime": (17, "time"),
+    "pDUSessionstopTime": (18, "time"),
+    "chargingCharacteristics": (20, "octets"),
+    "servingCNPLMNID": (27, "octets"),
+}
+FIELDS = {
+    "recordType": (0, "integer"),
+    "recordingNetworkFunctionID": (1, "text"),
+    "subscriberIdentifier": (2, ("set", SUBSCRIPTION)),
+    "nFunctionConsumerInformation": (
+        3,
+        ("sequence", {"networkFunctionality": (0, "integer"), "networkFunctionName": (1, "text")}),
+    ),
+    "triggers": (4, [TRIGGER]),
+    "listOfMultipleUnitUsage": (5, [("sequence", UNIT_USAGE)]),
+    "recordOpeningTime": (6, "time"),
+    "duration": (7, "integer"),
+    "recordSequenceNumber": (8, "integer"),
+    "causeForRecClosing": (9, "integer"),
+    "localRecordSequenceNumber": (11, "integer"),
+    "pDUSessionChargingInformation": (13, ("set", PDU_SESSION)),
+    "chargingSessionIdentifier": (16, "octets"),
+    "incompleteCDRIndication": (22, ("sequence", {"initialLost": (0, "boolean"), "updateLost": (1, "boolean")})),
+    "chargingID": (27, "integer"),
+}
+RECORD = ber.tag(200, constructed=True)
+IMSI_TYPE, IMEISV_TYPE = 1, 0
+
+
+def encoded(values: dict[str, Any]) -> bytes:
+    """A charging record."""
+    return ber.tlv(RECORD, table.members(FIELDS, values))
+
+
+SHAPE = ber.Shape("choice", lambda: {RECORD: table.shape(("set", FIELDS))})
+
+
+# -------------------------------------------------------------------------------------- random sessions
+
+
+class Unit(NamedTuple):
+    """A used unit container."""
+
+    uplink: int | None
+    downlink: int | None
+    sequence: int | None
+    time: int | None
+    first: Instant | None
+    last: Instant | None
+
+
+class Session(NamedTuple):
+    imsi: str
+    msisdn: str | None
+    imei: str | None
+    opening: Instant
+    duration: int
+    cause: int
+    sequence: int | None
+    local_sequence: int | None
+    node: str
+    charging_id: int | None
+    dnn: str | None
+    rat: int | None
+    session_id: bytes | None
+    groups: list[tuple[int, list[Unit]]]  # rating groups and what was used of each
+
+
+def some(random: Random, **makers) -> dict[str, Any]:
+    """Each of them, or not."""
+    return {name: make(random) for name, make in makers.items() if random.random() < 0.7}
+
+
+def used_units(random: Random) -> dict[str, Any]:
+    made = some(
+        random,
+        serviceIdentifier=whole(1 << 31),
+        time=whole(10**6),
+        triggers=lambda random: [{"sMFTrigger": random.choice([100, 301, 503])} for _ in range(random.randint(1, 2))],
+        triggerTimeStamp=time,
+        dataTotalVolume=whole(1 << 40),
+        localSequenceNumber=whole((1 << 32) - 1),
+        ratingIndicator=lambda random: random.random() < 0.5,
+        pDUContainerInformation=lambda random: some(random, timeOfFirstUsage=time, timeOfLastUsage=time),
+    )
+    return made | {"dataVolumeUplink": whole(1 << 40)(random), "dataVolumeDownlink": whole(1 << 40)(random)}
+
+
+def unit_usage(random: Random) -> dict[str, Any]:
+    containers = [used_units(random) for _ in range(random.randint(1, 3))]
+    return {"ratingGroup": whole((1 << 32) - 1)(random), "usedUnitContainers": containers}
+
+
+def pdu_session(random: Random) -> dict[str, Any]:
+    made = some(
+        random,
+        userIdentifier=lambda random: {"iSDN-E164": "86" + random.choice("1357") + digits(random, 6, 10)},
+        userEquipmentInfo=lambda random: {
+            "subscriberEquipmentNumberType": IMEISV_TYPE,
+            "subscriberEquipmentNumberData": tbcd(digits(random, 16, 16)),
+        },
+        rATType=lambda random: random.choice([6, 51, 52, 65]),
+        dataNetworkNameIdentifier=apn,
+        pDUSessionstartTime=time,
+        uETimeZone=lambda random: bytes([random.randrange(0x30), 0]),
+    )
+    return made | {"pDUSessionChargingID": whole((1 << 32) - 1)(random), "pDUSessionId": random.randrange(256)}
+
+
+def record(random: Random) -> dict[str, Any]:
+    """The values of a random record of a PDU session."""
+    made = some(
+        random,
+        recordSequenceNumber=whole(1 << 20),
+        localRecordSequenceNumber=whole((1 << 32) - 1),
+        chargingSessionIdentifier=lambda random: digits(random, 8, 20).encode(),
+        triggers=lambda random: [{"sMFTrigger": 503}],
+        incompleteCDRIndication=lambda random: {"initialLost": False},
+    )
+    return made | {
+        "recordType": 200,
+        "recordingNetworkFunctionID": "chf-" + digits(random, 4, 8),
+        "subscriberIdentifier": {
+            "subscriptionIDType": IMSI_TYPE,
+            "subscriptionIDData": "460" + digits(random, 11, 12),
+        },
+        "nFunctionConsumerInformation": {"networkFunctionality": 1, "networkFunctionName": "smf-1"},
+        "listOfMultipleUnitUsage": [unit_usage(random) for _ in range(random.randint(1, 3))],
+        "recordOpeningTime": time(random),
+        "duration": whole(10**6)(random),
+        "causeForRecClosing": random.choice([0, 1, 4, 16, 17, 59]),
+        "pDUSessionChargingInformation": pdu_session(random),
+    }
+
+
+def unit(found: dict[str, Any]) -> Unit:
+    container = found.get("pDUContainerInformation", {})
+    return Unit(
+        found.get("dataVolumeUplink"),
+        found.get("dataVolumeDownlink"),
+        found.get("localSequenceNumber"),
+        found.get("time"),
+        instant(container.get("timeOfFirstUsage")),
+        instant(container.get("timeOfLastUsage")),
+    )
+
+
+def meaning(values: dict[str, Any]) -> Session:
+    session = values["pDUSessionChargingInformation"]
+    equipment = session.get("userEquipmentInfo", {}).get("subscriberEquipmentNumberData")
+    usage = values["listOfMultipleUnitUsage"]
+    return Session(
+        imsi=values["subscriberIdentifier"]["subscriptionIDData"],
+        msisdn=session.get("userIdentifier", {}).get("iSDN-E164"),
+        imei=equipment and "".join(f"{octet & 15}{octet >> 4}" for octet in equipment),
+        opening=instant(values["recordOpeningTime"]),
+        duration=values["duration"],
+        cause=values["causeForRecClosing"],
+        sequence=values.get("recordSequenceNumber"),
+        local_sequence=values.get("localRecordSequenceNumber"),
+        node=values["recordingNetworkFunctionID"],
+        charging_id=session["pDUSessionChargingID"],
+        dnn=session.get("dataNetworkNameIdentifier"),
+        rat=session.get("rATType"),
+        session_id=values.get("chargingSessionIdentifier"),
+        groups=[(each["ratingGroup"], [unit(container) for container in each["usedUnitContainers"]]) for each in usage],
+    )

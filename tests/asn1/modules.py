@@ -1,0 +1,147 @@
+"""Modules of ASN.1 as two independent libraries have them: pycrate brings them, asn1tools is told them by pycrate.
+
+Conventions
+-----------
+- No module text is in this project: pycrate has TAP and TS 32.298 compiled, and `specification` says the same to
+  asn1tools, which encodes several times as fast and is the usual Python decoder of such files. So two authors who are
+  not ours encode, and each reads what the other wrote.
+- A value has the form of asn1tools: a dict for members, (name, value) for a choice, (bytes, bits) for a bit string.
+- pycrate names a class of tags by a number: 0 universal, 1 application, 2 context, 3 private.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import asn1tools
+
+UNIVERSAL = 0
+CLASSES = {1: "APPLICATION", 3: "PRIVATE"}
+# What says its own tag: an own tag beside it is explicit.
+TAGGED_BY_OTHERS = {"CHOICE", "OPEN_TYPE"}
+WITH_MEMBERS = {"SEQUENCE", "SET", "CHOICE"}
+LISTS = {"SEQUENCE OF", "SET OF"}
+# Members that carry any type at all or their own kind: left out.
+LEFT_OUT = {"OPEN_TYPE", "ANY", "EXTERNAL", "OBJECT IDENTIFIER"}
+
+
+def members(kind) -> dict[str, Any]:
+    """The members that can be encoded, by name."""
+    return {name: each for name, each in kind._cont.items() if encodable(each)}
+
+
+def encodable(kind) -> bool:
+    if kind is None or kind.TYPE in LEFT_OUT:
+        return False
+    if kind.TYPE in LISTS:
+        return encodable(kind._cont)
+    if kind.TYPE in ("SEQUENCE", "SET"):
+        return all(each._opt or encodable(each) for each in kind._cont.values())
+    return True
+
+
+def tag_of(kind) -> dict[str, Any]:
+    """The one tag of a type's own, or none."""
+    own = [tag for tag in kind._tagc if tag[0] != UNIVERSAL]
+    if not own:
+        return {}
+    ((number_class, number),) = own
+    told = {"number": number, "kind": "EXPLICIT" if kind.TYPE in TAGGED_BY_OTHERS else "IMPLICIT"}
+    return {"tag": told | ({"class": CLASSES[number_class]} if number_class in CLASSES else {})}
+
+
+def contents(kind, types: dict[str, Any]) -> dict[str, Any]:
+    """A type without its tag, as asn1tools wants it told."""
+    told: dict[str, Any] = {"type": kind.TYPE}
+    if kind.TYPE in WITH_MEMBERS:
+        told["members"] = [
+            {"name": name, **reference(each, types)} | ({"optional": True} if each._opt else {})
+            for name, each in members(kind).items()
+        ]
+    elif kind.TYPE in LISTS:
+        told["element"] = reference(kind._cont, types)
+    elif kind.TYPE == "ENUMERATED":
+        told["values"] = sorted(kind._cont.items(), key=lambda pair: pair[1])
+    return told
+
+
+def reference(kind, types: dict[str, Any]) -> dict[str, Any]:
+    """A member's type: what has a name goes to `types` once."""
+    if kind._tr is None:
+        return contents(kind, types) | tag_of(kind)
+    name = kind._tr._name
+    if name not in types:
+        types[name] = {}  # it may refer to itself
+        types[name] = contents(kind._tr, types)
+    return {"type": name, **tag_of(kind)}
+
+
+def compiled(name: str, kind, only: tuple[str, ...] = ()):
+    """An encoder and decoder of one type, of a choice by `only` so many names."""
+    types: dict[str, Any] = {}
+    told = contents(kind, types) | tag_of(kind)
+    told["members"] = [each for each in told["members"] if not only or each["name"] in only]
+    module = {"extensibility-implied": False, "imports": {}, "object-classes": {}, "object-sets": {}, "values": {}}
+    return asn1tools.compile_dict({"M": {**module, "tags": "IMPLICIT", "types": {name: told, **types}}}, "ber")
+
+
+@cache
+def tap():
+    """pycrate's TAP 3.12."""
+    from pycrate_asn1dir import TAP3
+
+    return TAP3.TAP_0312
+
+
+@cache
+def tap_codec():
+    """asn1tools' TAP 3.12: type `DataInterChange`."""
+    return compiled("DataInterChange", tap().DataInterChange)
+
+
+@cache
+def gprs():
+    """pycrate's records of the packet domain."""
+    from pycrate_asn1dir import CDR
+
+    return CDR.GPRSChargingDataTypes.GPRSRecord
+
+
+@cache
+def cs():
+    """pycrate's records of the circuit-switched domain."""
+    from pycrate_asn1dir import CDR
+
+    return CDR.CSChargingDataTypes.CSRecord
+
+
+GPRS_RECORDS = ("pGWRecord", "sGWRecord", "sgsnPDPRecord")
+CS_RECORDS = ("moCallRecord", "mtCallRecord", "moSMSRecord", "mtSMSRecord")
+
+
+@cache
+def gprs_codec():
+    """asn1tools' records of the packet domain: type `GPRSRecord`."""
+    return compiled("GPRSRecord", gprs(), GPRS_RECORDS)
+
+
+@cache
+def cs_codec():
+    """asn1tools' records of the circuit-switched domain: type `CSRecord`."""
+    return compiled("CSRecord", cs(), CS_RECORDS)
+
+
+def to_pycrate(kind, value):
+    """A value in asn1tools' form as pycrate wants it."""
+    if kind.TYPE == "CHOICE":
+        name, inner = value
+        return name, to_pycrate(kind._cont[name], inner)
+    if kind.TYPE in WITH_MEMBERS:
+        return {name: to_pycrate(kind._cont[name], inner) for name, inner in value.items()}
+    if kind.TYPE in LISTS:
+        return [to_pycrate(kind._cont, inner) for inner in value]
+    if kind.TYPE == "BIT STRING":
+        content, bits = value
+        return int.from_bytes(content, "big") >> (8 * len(content) - bits), bits
+    return 0 if kind.TYPE == "NULL" else value

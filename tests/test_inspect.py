@@ -1,0 +1,80 @@
+"""`mediation inspect`: a binary file by eye, whole or damaged, and never a subscriber's number unless asked for."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+
+from mediation.cli import main
+from tests.test_tap3 import CALL, CONTENT, NOTIFICATION
+
+NUMBERS = ("262092464569171", "239228473214", "436643313540", "2620924645691", "262092464523231")
+IMSI = bytes.fromhex("262092464569171f")
+
+
+def inspected(path, *options):
+    return CliRunner().invoke(main, ["inspect", str(path), *options])
+
+
+@pytest.mark.parametrize(
+    ("path", "title", "says"),
+    [
+        (CALL, "TAP3 transfer batch", ["mobileOriginatedCall", "1 records: voice_mo 1", "its totals agree"]),
+        (CONTENT, "TAP3 transfer batch", ["8 records: content_transaction 8", "its totals agree"]),
+        (NOTIFICATION, "TAP3 notification", ["0 records", '"00304"']),
+    ],
+)
+def test_what_a_file_is_and_holds(path, title, says):
+    done = inspected(path)
+    assert done.exit_code == 0, done.output
+    assert title in done.output
+    assert [each for each in says if each not in done.output] == []
+    assert [each for each in NUMBERS if each in done.output] == []
+
+
+def test_numbers_are_shown_when_asked_for():
+    assert IMSI.hex() in inspected(CALL, "--unmask").output
+    assert IMSI.hex() not in inspected(CALL).output
+
+
+@pytest.mark.parametrize("length", [30, 200, 300, 500, 600, 660])
+def test_a_file_cut_short_is_shown_and_refused(tmp_path, length):
+    path = tmp_path / "cut"
+    path.write_bytes(CALL.read_bytes()[:length])
+    done = inspected(path)
+    assert done.exit_code == 65, done.output
+    assert "a run would refuse it" in done.output
+
+
+def test_every_damage_is_said(tmp_path):
+    """No byte of a file, whatever it becomes, ends `inspect` with a traceback."""
+    sound, path = CALL.read_bytes(), tmp_path / "damaged"
+    for at in range(0, len(sound), 3):
+        for octet in (0x00, 0x80, 0xFF, sound[at] ^ 0x20):
+            path.write_bytes(sound[:at] + bytes([octet]) + sound[at + 1 :])
+            done = inspected(path)
+            assert done.exit_code in (0, 64, 65), (at, octet, done.output[-500:], done.exception)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (bytes.fromhex("6109 5f2901 02 5f3e01 01".replace(" ", "")), "NRTRDE report"),
+        (bytes.fromhex("7f841604 9f220101".replace(" ", "")), "RAP return batch"),
+        (bytes.fromhex("7f841700"), "RAP acknowledgement"),
+        (b"\xff\xff" + bytes.fromhex("bf4f03 800155".replace(" ", "")), "3GPP TS 32.298 records"),
+        (bytes.fromhex("3003 020101".replace(" ", "")), "BER records"),
+    ],
+)
+def test_formats_are_told_by_their_bytes(tmp_path, data, says):
+    path = tmp_path / "x"
+    path.write_bytes(data)
+    assert says in inspected(path).output
+
+
+def test_what_is_no_binary_format_is_said(tmp_path):
+    path = tmp_path / "x"
+    path.write_bytes(b"8613800000001|20260110080000\n")
+    done = inspected(path)
+    assert done.exit_code == 64
+    assert "none of the binary formats" in done.output
