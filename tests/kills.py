@@ -32,7 +32,7 @@ from mediation.errors import RulebookError, TemporaryError
 from mediation.pipeline.sources import file_hash
 from mediation.workspace import Workspace
 from mediation.workspace.catalogue import Catalogue
-from mediation.workspace.collection import COLLECTED, REPEATS
+from mediation.workspace.collection import COLLECTED
 
 KINDS = {"none": 0, "kill": 1, "torn": 2, "fails": 3, "fails, but done": 4, "short": 5}
 MOST_TRIES = 3
@@ -104,7 +104,6 @@ def told(folder: Path) -> dict[str, Any]:
             "sources": place.catalogue.sources(),
             "artifacts": artifacts,
             "moves": place.catalogue.moves(),
-            "repeats": place.catalogue.ask(REPEATS),
             "collected": place.catalogue.ask(COLLECTED),
             "staging": os.listdir(folder / "ws" / "staging"),
             "folders": sorted(os.listdir(folder / "ws" / "runs")),

@@ -196,7 +196,8 @@ class Behind(NamedTuple):
 class Repeat(NamedTuple):
     """A content that was given again after it had been taken: the name that it had last, and how often.
 
-    It is a note beside the runs, and no part of a certificate: how often a file is given is not what it holds.
+    It is a note beside the runs, and no part of a certificate: how often a file is given is not what it holds. An input
+    that could not be read when it was to be moved stays in its inbox, and counts when it is looked at again.
     """
 
     content_hash: str

@@ -218,6 +218,8 @@ def correcting(place: Place, book: Any, edited: pa.Table, waited: pa.Table, befo
 
 def corrected_by(place: Place, run: Run) -> tuple[pa.Table, pa.Table]:
     """What a run has rated edited: as it then was, and as it had waited before."""
+    if _has_given_up(place, run.ordinal):
+        raise NoInputError(f"run {run.ordinal} has given up its tables, which are needed")
     (artifact,) = place.catalogue.artifacts(run.ordinal, EDITED)
     edited = pq.read_table(_path(place, artifact))
     wanted = [{"run": number, "code": code} for number, code, *_ in run.arguments["corrected"]]

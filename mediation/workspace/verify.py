@@ -57,6 +57,8 @@ def verify(place: Place) -> list[str]:
             found.append("the totals of all runs up to it are not the sum of theirs")
         found += _noted_faults(place, run)
         found = found or _run_faults(place, run, sources, artifacts)  # which believes what is told of it
+        if not found and not faults:  # of it and of those before it
+            found = _content_faults(place, run)
         faults += [f"run {run.ordinal}: {fault}" for fault in found]
         parent, link = run.run_id, run.chain
     if place.catalogue.ask(BEHIND) != place.catalogue.ask("SELECT * FROM behind ORDER BY source_id"):
@@ -85,7 +87,6 @@ def _noted_faults(place: Place, run: Run) -> list[str]:
             sorted(arguments.get("corrected", [])),
         ),
         "collected": (catalogue.collected_by(run.ordinal), collected(catalogue.sources(run.ordinal))),
-        "seen": (catalogue.seen_by(run.ordinal), sequences.read(place, run)),
         "merged": (
             [each.run for each in catalogue.merged_by(run.ordinal)],
             sorted(arguments.get("merged", [])),
@@ -124,7 +125,6 @@ def _run_faults(place: Place, run: Run, sources: list[SourceRow], artifacts: lis
             faults.append(f"its files do not add up to its {name}")
     for table in COUNTED if retention.RESULTS not in given_up else ():
         faults += _table_faults(folder, table, artifacts, result)
-    faults += _edited_faults(place, run) if retention.RESULTS not in given_up else []
     known = {artifact.path for artifact in artifacts}
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
     faults += [f"{path}: nobody has written it" for path in sorted(there - known)]
@@ -133,13 +133,15 @@ def _run_faults(place: Place, run: Run, sources: list[SourceRow], artifacts: lis
     return faults
 
 
-def _edited_faults(place: Place, run: Run) -> list[str]:
-    """Of the rows that a run has rated edited: each must have waited, whatever was settled before."""
+def _content_faults(place: Place, run: Run) -> list[str]:
+    """Of what only the rows of files tell: which numbers were seen, and that what was rated edited had waited."""
+    if place.catalogue.seen_by(run.ordinal) != sequences.read(place, run):
+        return ["what is noted as seen is not what it has seen"]
     if "edited" not in run.arguments:
         return []
     try:
         edited, waited = suspense.corrected_by(place, run)
-    except NoInputError:  # which was given up
+    except NoInputError:  # a run has given it up
         return []
     here, there = (
         sorted(zip(*(each[name].to_pylist() for name in ("run", *FIXED)), strict=True), key=str)
