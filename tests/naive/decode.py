@@ -273,7 +273,7 @@ def instant_us(field, text: bytes, zone: str) -> tuple[int, bool]:
             expression += b"([0-9]{%d})" % DIRECTIVES[directive]
         elif directive == "N":
             names.append(directive)
-            expression += rb"(?:\.([0-9]{1,9})(?![0-9]))?(?!\.)"
+            expression += rb"(?:\.([0-9]{1,9})(?![0-9])|(?!\.))"
         elif directive != "z":
             expression += re.escape((literal or directive).encode())
     has_offset = field.pattern.endswith("%z")
