@@ -78,3 +78,9 @@ def test_what_is_no_binary_format_is_said(tmp_path):
     done = inspected(path)
     assert done.exit_code == 64
     assert "none of the binary formats" in done.output
+
+
+def test_text_is_no_ber_although_its_first_octets_could_be(tmp_path):
+    (tmp_path / "notes.md").write_text("# mediation\n\nA line of text, and more of it.\n")
+    done = inspected(tmp_path / "notes.md")
+    assert done.exit_code == 64, done.output

@@ -63,5 +63,7 @@ def detect(data: bytes, file_bytes: int) -> Detected | None:
         return _SECOND[inside.tag]
     if first.tag in _CDR_TAGS and first.constructed:
         return CDRS
-    whole = first.constructed and (first.end is None or first.end <= file_bytes)
-    return RECORDS if whole else None
+    if inside is None or (first.end is not None and first.end > file_bytes):
+        return None
+    fits = first.end is None or inside.end is None or inside.end <= first.end  # text rarely looks so
+    return RECORDS if fits else None
