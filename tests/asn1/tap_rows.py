@@ -142,13 +142,13 @@ def cause(found: int | None) -> str | None:
     return None if found is None else CAUSES.get(found, str(found))
 
 
-def other_party(parties: dict[str, bytes], message: bool) -> str | None:
-    """Who was called or has called. In a short message the number is the service centre's, the name the other's."""
+def other_party(parties: dict[str, bytes]) -> str | None:
+    """Who was called or has called. Only messages have the name; where it is, the number is the service centre's."""
     number = parties.get("calledNumber", parties.get("callingNumber"))
     recipient = parties.get("sMSDestinationNumber", parties.get("sMSOriginator"))
-    if message and recipient is not None:
+    if recipient is not None:
         return stripped(recipient)
-    others = (unpacked(number) if number else None, stripped(parties.get("dialledDigits")), stripped(recipient))
+    others = (unpacked(number) if number else None, stripped(parties.get("dialledDigits")))
     return next((each for each in others if each), None)
 
 
@@ -164,7 +164,7 @@ def call(kind: str, event: dict, tables: Tables) -> dict[str, Any]:
     return {
         "record_type": message or ("voice_mo" if out else "voice_mt"),
         "service_code": service,
-        "other_party": other_party(parties, message is not None),
+        "other_party": other_party(parties),
         "duration_s": basic.get("totalCallEventDuration"),
         "cause_for_closing": cause(basic.get("causeForTerm")),
         "imei": equipment(event),

@@ -241,7 +241,9 @@ class Decoder:
     def holds(self, step: Step, node: Node) -> bool:
         limit = node.limit if node.end is None else node.end
         found = child_of(self.data, node.content, limit, step.child)
-        if found is None or found[0].constructed:
+        if found is None or step.value is None:
+            return found is not None
+        if found[0].constructed:
             return False
         octets = self.data[found[0].content : found[1]]
         if isinstance(step.value, bytes):

@@ -32,7 +32,7 @@ class BerPlan(Plan):
         children: Iterable[tuple[int, int]],
         actions: Iterable[tuple[Any, ...]],
         *,
-        predicate: tuple[int, int | bytes] | None = None,
+        predicate: tuple[int, int | bytes | None] | None = None,
         variant: int = -1,
         item: bool = False,
     ) -> None: ...

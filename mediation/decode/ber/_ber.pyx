@@ -67,9 +67,14 @@ cdef extern from "decode/ber/walk.hpp" namespace "mediation" nogil:
         Code code
         uint64_t next
 
+    cdef enum class Wants "mediation::Predicate::Wants"(uint8_t):
+        anything
+        integer
+        octets
+
     cdef cppclass Predicate:
         uint32_t tag
-        cbool is_integer
+        Wants wants
         int64_t integer
         string octets
 
@@ -157,7 +162,7 @@ cdef class BerPlan(Plan):
         actions : list of tuple
             (field, coding, sum, constant, types).
         predicate : tuple, optional
-            (tag, value): of a child; int or bytes.
+            (tag, value): of a child; int, bytes, or None for any.
         variant : int
             The next node of the same tag and parent, -1 where there is none.
         item : bool
@@ -172,11 +177,10 @@ cdef class BerPlan(Plan):
             self.names.fields.push_back(name.encode())
         if predicate is not None:
             node.predicate.tag = predicate[0]
-            node.predicate.is_integer = isinstance(predicate[1], int)
-            if node.predicate.is_integer:
-                node.predicate.integer = predicate[1]
-            else:
-                node.predicate.octets = predicate[1]
+            if isinstance(predicate[1], int):
+                node.predicate.wants, node.predicate.integer = Wants.integer, predicate[1]
+            elif predicate[1] is not None:
+                node.predicate.wants, node.predicate.octets = Wants.octets, predicate[1]
         node.variant, node.item = variant, item
         node.first_action, node.actions = <uint32_t> self.program.actions.size(), <uint32_t> len(actions)
         for field, coding, is_sum, constant, types in actions:

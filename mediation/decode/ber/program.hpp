@@ -36,7 +36,7 @@ enum class Coding : uint8_t {
 
 struct Predicate {
     uint32_t tag = 0xFFFFFFFF;  // of a child; none: always true
-    bool is_integer = false;
+    enum class Wants : uint8_t { anything, integer, octets } wants = Wants::anything;
     int64_t integer = 0;
     std::string octets;
 };

@@ -38,9 +38,11 @@ struct Walk {
 inline bool fits(const Predicate& p, const uint8_t* text, const Element& e) noexcept {
     if (p.tag == 0xFFFFFFFF) return true;
     Element child;
-    if (!find_child(text, e.content, static_cast<uint32_t>(e.end), p.tag, child) || child.constructed) return false;
+    if (!find_child(text, e.content, static_cast<uint32_t>(e.end), p.tag, child)) return false;
+    if (p.wants == Predicate::Wants::anything) return true;
+    if (child.constructed) return false;
     const uint32_t length = length_of(child);
-    if (!p.is_integer) return length == p.octets.size() && !std::memcmp(text + child.content, p.octets.data(), length);
+    if (p.wants == Predicate::Wants::octets) return length == p.octets.size() && !std::memcmp(text + child.content, p.octets.data(), length);
     if (length == 0) return false;
     const Parsed value = ber_integer(text + child.content, length);
     return value.code == Code::ok && value.value == p.integer;
