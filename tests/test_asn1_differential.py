@@ -75,6 +75,17 @@ def test_special_drawing_rights_have_two_codes(tmp_path):
     assert [row["host_charge_currency"] for row in found.usage] == ["XDR"]
 
 
+def test_what_is_paid_back_is_negative_and_the_file_accepted(tmp_path):
+    file = tap.file_of(Random(1), ["contentTransaction"] * 100)
+    (tmp_path / "x").write_bytes(file.encoded())
+    found = decoded(tmp_path / "x", book_of(tmp_path / "book", "tap3"))
+    assert found.code is None
+    for column in ("host_charge_amount", "tax_amount"):
+        told = [row[column] for row in found.usage]
+        assert told == [row[column] for row in file.rows]
+        assert min(amount for amount in told if amount is not None) < 0
+
+
 def test_another_value_is_seen(tmp_path, monkeypatch):
     def careless(path, book):
         found = real(path, book)

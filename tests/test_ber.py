@@ -82,6 +82,7 @@ def values(draw, field, coding):
         return True, b""
     octets = {
         "integer": integers.map(integer_octets),
+        "negated": integers.map(integer_octets),
         "entity": st.sampled_from([b"\1", b"\2", b"\0\0\1"]),
         "rate": st.sampled_from([b"\1", b"\3", b""]),
         "bcd": bcd,

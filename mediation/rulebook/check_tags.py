@@ -19,8 +19,8 @@ _NUMBERS = ("octets", "integer", "bcd", "tbcd", "address")
 CODINGS_OF = {
     "text": ("octets", "integer", "bcd", "tbcd", "address", "hex", "ip", "entity"),
     "digits": _NUMBERS,
-    "integer": (*_NUMBERS, "tap_offset", "time9"),
-    "decimal": ("octets", "integer", "rate"),
+    "integer": (*_NUMBERS, "negated", "tap_offset", "time9"),
+    "decimal": ("octets", "integer", "negated", "rate"),
     "timestamp": ("octets", "integer", "bcd", "tbcd", "tap_time", "time9"),
     "enumeration": ("octets", "integer", "tag"),
 }
@@ -65,6 +65,10 @@ def _check_places(of: LayoutPlace, declared: Ber) -> None:
         _check_path(of, f".ber.sums.{column}", path)
         if column not in columns or columns[column].type not in ("integer", "decimal"):
             of.fault(f".ber.sums.{column}", f"no field fills {column} with a number")
+    for column, path in declared.refunds.items():
+        _check_path(of, f".ber.refunds.{column}", path)
+        if column not in declared.sums:
+            of.fault(f".ber.refunds.{column}", "has no effect; it is taken off a declared sum of the column")
 
 
 def _check_tag(of: LayoutPlace, where: str, tag: str) -> None:
@@ -84,8 +88,9 @@ def _check_path(of: LayoutPlace, where: str, path: str | None) -> None:
         of.fault(where, "is no field's: a coding has no effect")
     if where.endswith(".records") and len(found) > 1:
         of.fault(where, "stands for several paths; the records stand in one element")
-    if any(step.child is not None for each in found for step in each.steps):
-        of.fault(where, "only a field's path may ask what a child holds")
+    asks = any(step.child is not None for each in found for step in each.steps)
+    if asks and ".items[" not in where:
+        of.fault(where, "only the paths of fields and items may ask what a child holds")
 
 
 def _check_members(of: LayoutPlace, where: str, path: str | None, members: tuple[str, ...]) -> None:

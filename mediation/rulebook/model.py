@@ -19,7 +19,7 @@ FieldType = Literal["digits", "text", "integer", "decimal", "timestamp", "enumer
 Unit = Literal["s", "min", "B", "KiB", "MiB", "kB", "MB", "1", "yuan", "fen", "micro"]
 Coding = Literal[
     *("octets", "integer", "bcd", "tbcd", "address", "hex", "ip", "tag", "entity", "rate"),
-    *("tap_time", "tap_offset", "time9"),
+    *("negated", "tap_time", "tap_offset", "time9"),
 ]
 Quantity = Literal["duration_s", "volume_bytes", "event_count", "message_segments"]
 Crossing = Literal["start", "split_exact", "increment_start", "split_round"]
@@ -116,6 +116,7 @@ class Ber(Declared, frozen=True, kw_only=True):
     rates: str | None = None  # … of {code,decimals,rate}
     record_count: str | None = None  # after the records
     sums: dict[str, str] = {}  # column -> path of its sum, in the file's own decimals
+    refunds: dict[str, str] = {}  # … of what is to be taken off this sum: amounts that are negative in the column
 
 
 class Layout(Declared, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ import re
 from typing import NamedTuple
 
 CODINGS = ("octets", "integer", "bcd", "tbcd", "address", "hex", "ip", "time9", "tap_time", "tap_offset")
-CODINGS = (*CODINGS, "tag", "entity", "rate")
+CODINGS = (*CODINGS, "negated", "tag", "entity", "rate")
 CLASSES = {"u": 0, "a": 1, "c": 2, "": 2, "p": 3}
 MOST_NUMBER = (1 << 14) - 1  # of a tag of three octets
 MOST_DEPTH = 16
@@ -24,7 +24,7 @@ _STEP = re.compile(r"([uacp]?)([0-9]{1,5})(?:\[([uacp]?[0-9]{1,5})(?:=('[^'\[\]]
 
 
 class Step(NamedTuple):
-    """A tag on a path, and what a child of the element must hold: its tag, and octets, an integer or (None) anything."""
+    """A tag on a path, and what a child of the element must hold: its tag, and octets, an integer or None: anything."""
 
     tag: int
     child: int | None = None

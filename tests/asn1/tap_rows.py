@@ -80,18 +80,24 @@ def hex_of(octets: bytes | None) -> str | None:
     return None if octets is None else octets.hex()
 
 
+def sign_of(event: dict) -> int:
+    """Of the amounts of an event or a part of it: what is paid back is negative."""
+    return -1 if event.get("chargeRefundIndicator") == 1 else 1
+
+
 def charges(event: Any) -> list[int]:
-    """Every amount that belongs to the file's total charge."""
+    """Every amount that belongs to the file's total charge, or, negative, to its total refund."""
     details = [each for found in wherever(event, "chargeDetailList") for each in found]
     found = [each["charge"] for each in details if each.get("chargeType") == TOTAL and "charge" in each]
     found += wherever(event, "camelInvocationFee")
-    return found + ([event["charge"]] if "charge" in event else [])
+    found += [event["charge"]] if "charge" in event else []
+    return [sign_of(event) * each for each in found]
 
 
 def charged(event: dict, tables: Tables) -> dict[str, Any]:
     """What is to be paid for an event, or for a part of it."""
     own = {name: inner for name, inner in event.items() if name != "camelServiceUsed"}
-    amounts, taxes = charges(event), list(wherever(own, "taxValue"))
+    amounts, taxes = charges(event), [sign_of(event) * each for each in wherever(own, "taxValue")]
     scale = Decimal(10) ** tables.decimals
     return {
         "host_charge_amount": Decimal(sum(amounts)) / scale if amounts else None,

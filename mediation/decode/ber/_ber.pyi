@@ -37,7 +37,12 @@ class BerPlan(Plan):
         item: bool = False,
     ) -> None: ...
     def finish_tree(
-        self, *, record_columns: Iterable[str], header_fields: Iterable[int], required: Iterable[int]
+        self,
+        *,
+        record_columns: Iterable[str],
+        header_fields: Iterable[int],
+        required: Iterable[int],
+        type_field: int = -1,
     ) -> None: ...
 
 @disjoint_base

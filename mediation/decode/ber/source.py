@@ -258,7 +258,9 @@ class BerSource(FileSource):
             self._verify_count(outside.integer(declared.record_count), records - self._trailing)
         for column, path in declared.sums.items():
             place = self._columns.index(column)
-            self._verify_sum(column, outside.integer(path), sums[place], unreadable[place])
+            said, paid_back = outside.integer(path), outside.integer(declared.refunds.get(column)) or 0
+            net = None if said is None else said - paid_back
+            self._verify_sum(column, net, sums[place], unreadable[place])
 
     def _verify_count(self, count: int | None, records: int) -> None:
         if count is None:
