@@ -86,7 +86,7 @@ Table choose_table(Input& input) {
     table.program.actions.resize(next);
     nodes[3].item = input.coin();
     nodes[4].variant = 5;
-    nodes[4].predicate = {kA | 16, input.coin(), 1, "00"};
+    nodes[4].predicate = {kA | 16, static_cast<Predicate::Wants>(input.below(3)), 1, "00"};
     table.program.set_children(0, {{kA | 1, 1}});
     table.program.set_children(1, {{kA | 2, 2}, {kA | 300, 3}, {kA | 4, 4}});
     table.program.set_children(2, {{kA | 2, 2}, {kA | 5, 6}});  // into itself: as deep as one likes

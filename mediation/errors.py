@@ -134,7 +134,7 @@ EXPLANATIONS: dict[str, str] = {
     "nonexistent_time": "this local time was skipped when clocks went forward",
     "bad_utc_offset": "the UTC offset is malformed or beyond 18 hours",
     "bad_msisdn": "the number cannot be brought to E.164 by the feed's number rules",
-    "bad_tag": "a BER tag of more than three octets, or end-of-contents octets where none may stand",
+    "bad_tag": "a BER tag of more than three octets, end-of-contents octets out of place, or a simple value for a list",
     "bad_length_octets": "length octets that BER does not allow, or a length beyond four octets",
     "element_overrun": "a BER element ends behind its container, or the file ends inside it",
     "segmented_value": "a value in several segments, where one is expected",

@@ -82,6 +82,7 @@ def values(draw, field, coding):
         return True, b""
     octets = {
         "integer": integers.map(integer_octets),
+        "negated": integers.map(integer_octets),
         "entity": st.sampled_from([b"\1", b"\2", b"\0\0\1"]),
         "rate": st.sampled_from([b"\1", b"\3", b""]),
         "bcd": bcd,
@@ -103,7 +104,7 @@ def element(draw, paths, depth=0):
     deeper = [each for each in paths if len(each[0].steps) > depth + 1]
     parts = []
     if step.child is not None:
-        right = step.value if isinstance(step.value, bytes) else integer_octets(step.value)
+        right = step.value if isinstance(step.value, bytes) else integer_octets(step.value or 0)
         parts.append(draw(written(step.child, False, draw(st.sampled_from([right, right, right, b"\1", b"10"])))))
     for following in sorted({each[0].steps[depth + 1] for each in deeper}, key=str):
         below = [each for each in deeper if each[0].steps[depth + 1] == following]

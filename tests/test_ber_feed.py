@@ -75,6 +75,8 @@ def test_a_vendors_count_is_checked(tmp_path, vendor):
 
 def test_faults_of_a_table_are_told_all_at_once(tmp_path):
     broken = VENDOR.replace('"0/2"', '"0/zz"').replace('"0/1:tbcd"', '"0/1:hex"').replace('"u16/1"', '"{u16/1,u16/2}"')
+    broken = broken.replace("[layout.ber]", '[layout.ber]\nrates = "a80/{a105,a104}"\nutc_offsets = "a234/a233"')
+    broken = broken.replace('column = "downlink_bytes",', 'column = "downlink_bytes", aliases = { SDR = "XDR" },')
     for name, content in book_files(broken).items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +84,7 @@ def test_faults_of_a_table_are_told_all_at_once(tmp_path):
     with pytest.raises(RulebookError) as raised:
         load_rulebook(tmp_path)
     text = str(raised.value)
-    for where in ("field[0].coding", "field[1].tag", "ber.records"):
+    for where in ("field[0].coding", "field[1].tag", "field[3].aliases", "ber.records", "ber.rates", "ber.utc_offsets"):
         assert where in text
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from mediation.rulebook.check_fields import LayoutPlace
 from mediation.rulebook.model import Ber, Field
-from mediation.rulebook.tags import field_paths, paths_of, tag_of
+from mediation.rulebook.tags import field_paths, members_of, paths_of, tag_of
 
 MOST_ENTITY_TYPE = 63
 MOST_UNLISTED = 4095
@@ -19,12 +19,17 @@ _NUMBERS = ("octets", "integer", "bcd", "tbcd", "address")
 CODINGS_OF = {
     "text": ("octets", "integer", "bcd", "tbcd", "address", "hex", "ip", "entity"),
     "digits": _NUMBERS,
-    "integer": (*_NUMBERS, "tap_offset", "time9"),
-    "decimal": ("octets", "integer", "rate"),
+    "integer": (*_NUMBERS, "negated", "tap_offset", "time9"),
+    "decimal": ("octets", "integer", "negated", "rate"),
     "timestamp": ("octets", "integer", "bcd", "tbcd", "tap_time", "time9"),
     "enumeration": ("octets", "integer", "tag"),
 }
-_PLACES = ("records", "sequence", "decimals", "utc_offsets", "entities", "rates", "record_count")
+_MEMBERS = {
+    "utc_offsets": ("code", "offset"),
+    "entities": ("code", "type", "id"),
+    "rates": ("code", "decimals", "rate"),
+}
+_PLACES = ("records", "sequence", "decimals", *_MEMBERS, "record_count")
 
 
 def check_tags(of: LayoutPlace) -> None:
@@ -47,6 +52,8 @@ def check_tags(of: LayoutPlace) -> None:
 def _check_places(of: LayoutPlace, declared: Ber) -> None:
     for name in _PLACES:
         _check_path(of, f".ber.{name}", getattr(declared, name))
+    for name, members in _MEMBERS.items():
+        _check_members(of, f".ber.{name}", getattr(declared, name), members)
     for place, path in enumerate(declared.items):
         _check_path(of, f".ber.items[{place}]", path)
     for place, tag in enumerate(declared.without_records):
@@ -58,6 +65,10 @@ def _check_places(of: LayoutPlace, declared: Ber) -> None:
         _check_path(of, f".ber.sums.{column}", path)
         if column not in columns or columns[column].type not in ("integer", "decimal"):
             of.fault(f".ber.sums.{column}", f"no field fills {column} with a number")
+    for column, path in declared.refunds.items():
+        _check_path(of, f".ber.refunds.{column}", path)
+        if column not in declared.sums:
+            of.fault(f".ber.refunds.{column}", "has no effect; it is taken off a declared sum of the column")
 
 
 def _check_tag(of: LayoutPlace, where: str, tag: str) -> None:
@@ -77,8 +88,19 @@ def _check_path(of: LayoutPlace, where: str, path: str | None) -> None:
         of.fault(where, "is no field's: a coding has no effect")
     if where.endswith(".records") and len(found) > 1:
         of.fault(where, "stands for several paths; the records stand in one element")
-    if any(step.child is not None for each in found for step in each.steps):
-        of.fault(where, "only a field's path may ask what a child holds")
+    asks = any(step.child is not None for each in found for step in each.steps)
+    if asks and ".items[" not in where:
+        of.fault(where, "only the paths of fields and items may ask what a child holds")
+
+
+def _check_members(of: LayoutPlace, where: str, path: str | None, members: tuple[str, ...]) -> None:
+    try:
+        given = len(members_of(path)[1]) if path else len(members)
+    except ValueError as error:
+        of.fault(where, str(error))
+        return
+    if given != len(members):
+        of.fault(where, f"ends in {given} tags; the members are {', '.join(members)}")
 
 
 def _check_field(of: LayoutPlace, path: str, field: Field) -> None:
@@ -99,7 +121,12 @@ def _check_field(of: LayoutPlace, path: str, field: Field) -> None:
         _check_path(of, f"{path}.header", field.header)
         if field.type not in ("text", "enumeration"):
             of.fault(f"{path}.type", "what the header fills is text or an enumeration")
+        for alias, name in field.aliases.items():
+            if name not in (field.values or ()):
+                of.fault(f"{path}.aliases.{alias}", f"{name!r} is none of the field's values")
         return
+    if field.aliases:
+        of.fault(f"{path}.aliases", "has no effect; only what the header says has other names")
     try:
         paths = field_paths(field.tag)
     except ValueError as error:

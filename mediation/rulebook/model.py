@@ -19,7 +19,7 @@ FieldType = Literal["digits", "text", "integer", "decimal", "timestamp", "enumer
 Unit = Literal["s", "min", "B", "KiB", "MiB", "kB", "MB", "1", "yuan", "fen", "micro"]
 Coding = Literal[
     *("octets", "integer", "bcd", "tbcd", "address", "hex", "ip", "tag", "entity", "rate"),
-    *("tap_time", "tap_offset", "time9"),
+    *("negated", "tap_time", "tap_offset", "time9"),
 ]
 Quantity = Literal["duration_s", "volume_bytes", "event_count", "message_segments"]
 Crossing = Literal["start", "split_exact", "increment_start", "split_round"]
@@ -66,6 +66,7 @@ class Field(Declared, frozen=True, kw_only=True):
     tag: str | list[str] | None = None  # BER: paths of tags from the record inwards (rulebook/tags.py)
     header: str | None = None  # BER: path of an element of the file's header that holds it for all records
     default: str | None = None  # BER: where the header has no such element
+    aliases: dict[str, str] = {}  # BER: what the header may say for one of `values`
     coding: Coding = "octets"  # BER: how octets mean a value
     sum: bool = False  # BER: of all that the record holds; otherwise the first counts
     unlisted: int | None = None  # BER: integers up to this, where `values` does not list them, are named by themselves
@@ -110,11 +111,12 @@ class Ber(Declared, frozen=True, kw_only=True):
     items: list[str] = []  # elements that are rows of their own
     sequence: str | None = None  # must agree with the file name's
     decimals: str | None = None  # of amounts
-    utc_offsets: str | None = None  # elements of a code and an offset
-    entities: str | None = None  # … of a code, a type and an id
-    rates: str | None = None  # … of a code, decimals and a rate
+    utc_offsets: str | None = None  # elements of {code,offset}, by the tags of these members
+    entities: str | None = None  # … of {code,type,id}
+    rates: str | None = None  # … of {code,decimals,rate}
     record_count: str | None = None  # after the records
     sums: dict[str, str] = {}  # column -> path of its sum, in the file's own decimals
+    refunds: dict[str, str] = {}  # … of what is to be taken off this sum: amounts that are negative in the column
 
 
 class Layout(Declared, frozen=True, kw_only=True):

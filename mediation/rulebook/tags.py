@@ -5,7 +5,8 @@ Conventions
 - A tag is its class and number: ``a147`` (application), ``u16`` (universal), ``p3`` (private), ``79`` or ``c79``
   (context); a path is tags with ``/`` between, from the record's own tag inwards.
 - ``{a9/a147,a10/a153}/a44`` is two paths. ``a63[a71='00']`` is an element a63 whose child a71 holds these octets,
-  ``a309[a305=1]`` one whose child holds this integer. ``:bcd`` at the end says how the value is coded there.
+  ``a309[a305=1]`` one whose child holds this integer, ``a89[a419]`` one that has such a child. ``:bcd`` at the end
+  says how the value is coded there.
 """
 
 from __future__ import annotations
@@ -14,16 +15,16 @@ import re
 from typing import NamedTuple
 
 CODINGS = ("octets", "integer", "bcd", "tbcd", "address", "hex", "ip", "time9", "tap_time", "tap_offset")
-CODINGS = (*CODINGS, "tag", "entity", "rate")
+CODINGS = (*CODINGS, "negated", "tag", "entity", "rate")
 CLASSES = {"u": 0, "a": 1, "c": 2, "": 2, "p": 3}
 MOST_NUMBER = (1 << 14) - 1  # of a tag of three octets
 MOST_DEPTH = 16
 MOST_PATHS = 256
-_STEP = re.compile(r"([uacp]?)([0-9]{1,5})(?:\[([uacp]?[0-9]{1,5})=('[^'\[\]]{0,64}'|-?[0-9]{1,18})\])?")
+_STEP = re.compile(r"([uacp]?)([0-9]{1,5})(?:\[([uacp]?[0-9]{1,5})(?:=('[^'\[\]]{0,64}'|-?[0-9]{1,18}))?\])?")
 
 
 class Step(NamedTuple):
-    """A tag on a path, and what a child of the element must hold: its tag, and octets or an integer."""
+    """A tag on a path, and what a child of the element must hold: its tag, and octets, an integer or None: anything."""
 
     tag: int
     child: int | None = None
@@ -74,6 +75,8 @@ def _step(text: str) -> Step:
     tag = tag_of(found[1] + found[2])
     if found[3] is None:
         return Step(tag)
+    if found[4] is None:
+        return Step(tag, tag_of(found[3]))
     value = found[4][1:-1].encode() if found[4].startswith("'") else int(found[4])
     return Step(tag, tag_of(found[3]), value)
 
@@ -99,6 +102,20 @@ def paths_of(text: str) -> list[Path]:
     if any(len(path.steps) > MOST_DEPTH for path in paths):
         raise ValueError(f"a path has at most {MOST_DEPTH} tags")
     return paths
+
+
+def members_of(text: str) -> tuple[str, list[int]]:
+    """A path that ends in ``{…,…}`` as the path of the element and the tags of its members, in the order written.
+
+    Raises
+    ------
+    ValueError
+        It ends otherwise.
+    """
+    found = re.fullmatch(r"(.+)/\{([^{}]*)\}", text)
+    if not found:
+        raise ValueError(f"{text!r} does not end in the tags of an element's members, such as /{{a232,a231}}")
+    return found[1], [tag_of(part.strip()) for part in found[2].split(",")]
 
 
 def field_paths(tags: str | list[str] | None) -> list[Path]:

@@ -85,7 +85,7 @@ LEAVES = {
     "OperatorSpecInformation": padded,
     "Charge": whole(10**9),
     "CamelInvocationFee": whole(10**6),
-    "ChargeRefundIndicator": lambda random: 0,
+    "ChargeRefundIndicator": lambda random: random.choice([0, 0, 1]),
     "UtcTimeOffsetCode": lambda random: random.choice([0, 1, 2, 3, 3, 5, NO_CODE]),
     "RecEntityCode": lambda random: random.choice([0, 1, 2, 3, NO_CODE]),
     "ExchangeRateCode": lambda random: random.choice([0, 1]),
@@ -162,10 +162,14 @@ def accounting(tables: Tables) -> dict[str, Any]:
 
 
 def audit(events: list[tuple[str, dict]], random: Random) -> dict[str, Any]:
+    amounts = [amount for _, event in events for part in event.get("contentServiceUsed", [event])
+               for amount in charges(part)]  # fmt: skip
+    refunds = -sum(amount for amount in amounts if amount < 0)
     return {
         "earliestCallTimeStamp": zoned(random),
         "latestCallTimeStamp": zoned(random),
-        "totalCharge": sum(sum(charges(event)) for _, event in events),
+        "totalCharge": sum(amounts) + refunds,
+        **({"totalChargeRefund": refunds} if refunds else {}),
         "totalTaxValue": sum(found for _, event in events for found in wherever(event, "taxValue")),
         "totalDiscountValue": sum(found for _, event in events for found in wherever(event, "discount")),
         "callEventDetailsCount": len(events),

@@ -80,18 +80,24 @@ def hex_of(octets: bytes | None) -> str | None:
     return None if octets is None else octets.hex()
 
 
+def sign_of(event: dict) -> int:
+    """Of the amounts of an event or a part of it: what is paid back is negative."""
+    return -1 if event.get("chargeRefundIndicator") == 1 else 1
+
+
 def charges(event: Any) -> list[int]:
-    """Every amount that belongs to the file's total charge."""
+    """Every amount that belongs to the file's total charge, or, negative, to its total refund."""
     details = [each for found in wherever(event, "chargeDetailList") for each in found]
     found = [each["charge"] for each in details if each.get("chargeType") == TOTAL and "charge" in each]
     found += wherever(event, "camelInvocationFee")
-    return found + ([event["charge"]] if "charge" in event else [])
+    found += [event["charge"]] if "charge" in event else []
+    return [sign_of(event) * each for each in found]
 
 
 def charged(event: dict, tables: Tables) -> dict[str, Any]:
     """What is to be paid for an event, or for a part of it."""
     own = {name: inner for name, inner in event.items() if name != "camelServiceUsed"}
-    amounts, taxes = charges(event), list(wherever(own, "taxValue"))
+    amounts, taxes = charges(event), [sign_of(event) * each for each in wherever(own, "taxValue")]
     scale = Decimal(10) ** tables.decimals
     return {
         "host_charge_amount": Decimal(sum(amounts)) / scale if amounts else None,
@@ -142,13 +148,13 @@ def cause(found: int | None) -> str | None:
     return None if found is None else CAUSES.get(found, str(found))
 
 
-def other_party(parties: dict[str, bytes], message: bool) -> str | None:
-    """Who was called or has called. In a short message the number is the service centre's, the name the other's."""
+def other_party(parties: dict[str, bytes]) -> str | None:
+    """Who was called or has called. Only messages have the name; where it is, the number is the service centre's."""
     number = parties.get("calledNumber", parties.get("callingNumber"))
     recipient = parties.get("sMSDestinationNumber", parties.get("sMSOriginator"))
-    if message and recipient is not None:
+    if recipient is not None:
         return stripped(recipient)
-    others = (unpacked(number) if number else None, stripped(parties.get("dialledDigits")), stripped(recipient))
+    others = (unpacked(number) if number else None, stripped(parties.get("dialledDigits")))
     return next((each for each in others if each), None)
 
 
@@ -164,7 +170,7 @@ def call(kind: str, event: dict, tables: Tables) -> dict[str, Any]:
     return {
         "record_type": message or ("voice_mo" if out else "voice_mt"),
         "service_code": service,
-        "other_party": other_party(parties, message is not None),
+        "other_party": other_party(parties),
         "duration_s": basic.get("totalCallEventDuration"),
         "cause_for_closing": cause(basic.get("causeForTerm")),
         "imei": equipment(event),

@@ -208,7 +208,7 @@ class Decoder:
         rows = [self.finished(row, flags) for row, flags in zip(self.rows, self.flags, strict=True)]
         for number, field in enumerate(self.fields):
             if not field.optional and any(row.get(field.column) is None for row in rows):
-                self.faults.append((number, "missing_value"))
+                self.faults.append((number, "unknown_value" if field.coding == "tag" else "missing_value"))
         if self.faults:
             number, code = min(self.faults, key=lambda fault: fault[0])
             return None, code, self.fields[number].column
@@ -241,7 +241,9 @@ class Decoder:
     def holds(self, step: Step, node: Node) -> bool:
         limit = node.limit if node.end is None else node.end
         found = child_of(self.data, node.content, limit, step.child)
-        if found is None or found[0].constructed:
+        if found is None or step.value is None:
+            return found is not None
+        if found[0].constructed:
             return False
         octets = self.data[found[0].content : found[1]]
         if isinstance(step.value, bytes):
@@ -251,10 +253,15 @@ class Decoder:
     def element(self, at: int, limit: int, above, row: int, name: str, depth: int) -> int:
         """Takes an element; returns where the next begins."""
         node = head(self.data, at, limit)
+        if node.tag == 0:
+            raise Bad("bad_tag")
         step = self.following(above, node)
         steps = (*above, step) if step else None
         actions = [number for path, number in self.paths if steps and path.steps == steps]
         opens = bool(steps) and node.constructed and self.has_below(steps)
+        values = [number for number in actions if self.fields[number].coding != "tag"]
+        if steps and not values and not node.constructed and self.has_below(steps):
+            raise Bad("bad_tag")
         if node.end is not None or not opens or actions:
             end, after = bounds(self.data, node)
         else:
@@ -387,6 +394,8 @@ class Decoder:
     def number(self, field, coding: str, octets: bytes):
         if coding == "integer":
             value = signed(octets)
+        elif coding == "negated":
+            value = -signed(octets)
         elif field.column == "served_msisdn" and self.rules:
             value = to_msisdn(self.rules, characters(octets, coding == "tbcd"))
         elif coding == "bcd":

@@ -32,12 +32,17 @@ class BerPlan(Plan):
         children: Iterable[tuple[int, int]],
         actions: Iterable[tuple[Any, ...]],
         *,
-        predicate: tuple[int, int | bytes] | None = None,
+        predicate: tuple[int, int | bytes | None] | None = None,
         variant: int = -1,
         item: bool = False,
     ) -> None: ...
     def finish_tree(
-        self, *, record_columns: Iterable[str], header_fields: Iterable[int], required: Iterable[int]
+        self,
+        *,
+        record_columns: Iterable[str],
+        header_fields: Iterable[int],
+        required: Iterable[int],
+        type_field: int = -1,
     ) -> None: ...
 
 @disjoint_base

@@ -42,6 +42,7 @@ cdef extern from "decode/ber/walk.hpp" namespace "mediation" nogil:
         entity
         rate
         header
+        negated
 
     cdef enum class Code(int16_t):
         ok
@@ -67,9 +68,14 @@ cdef extern from "decode/ber/walk.hpp" namespace "mediation" nogil:
         Code code
         uint64_t next
 
+    cdef enum class Wants "mediation::Predicate::Wants"(uint8_t):
+        anything
+        integer
+        octets
+
     cdef cppclass Predicate:
         uint32_t tag
-        cbool is_integer
+        Wants wants
         int64_t integer
         string octets
 
@@ -86,6 +92,7 @@ cdef extern from "decode/ber/walk.hpp" namespace "mediation" nogil:
         uint32_t first_action
         uint32_t actions
         cbool item
+        cbool no_value
         uint32_t name
 
     cdef cppclass BerSlot:
@@ -98,6 +105,7 @@ cdef extern from "decode/ber/walk.hpp" namespace "mediation" nogil:
         vector[int32_t] record_columns
         vector[uint32_t] header_fields
         vector[uint32_t] required
+        int32_t type_field
         void set_children(uint32_t parent, const vector[BerSlot]& children)
 
     cdef cppclass Named "mediation::BerContext::Named":
@@ -133,7 +141,7 @@ CODINGS = {
     "octets": Coding.octets, "integer": Coding.integer, "bcd": Coding.bcd, "tbcd": Coding.tbcd,
     "address": Coding.address, "hex": Coding.hex, "ip": Coding.ip, "tag": Coding.tag, "tap_time": Coding.tap_time,
     "tap_offset": Coding.tap_offset, "time9": Coding.time9, "entity": Coding.entity, "rate": Coding.rate,
-    "header": Coding.header,
+    "header": Coding.header, "negated": Coding.negated,
 }
 STOPS = {Stop.paused: "paused", Stop.more: "more", Stop.contents_end: "contents_end", Stop.damaged: "damaged"}
 CODE_NAMES = {number: name for name, number in all_codes().items()}
@@ -157,7 +165,7 @@ cdef class BerPlan(Plan):
         actions : list of tuple
             (field, coding, sum, constant, types).
         predicate : tuple, optional
-            (tag, value): of a child; int or bytes.
+            (tag, value): of a child; int, bytes, or None for any.
         variant : int
             The next node of the same tag and parent, -1 where there is none.
         item : bool
@@ -172,12 +180,12 @@ cdef class BerPlan(Plan):
             self.names.fields.push_back(name.encode())
         if predicate is not None:
             node.predicate.tag = predicate[0]
-            node.predicate.is_integer = isinstance(predicate[1], int)
-            if node.predicate.is_integer:
-                node.predicate.integer = predicate[1]
-            else:
-                node.predicate.octets = predicate[1]
+            if isinstance(predicate[1], int):
+                node.predicate.wants, node.predicate.integer = Wants.integer, predicate[1]
+            elif predicate[1] is not None:
+                node.predicate.wants, node.predicate.octets = Wants.octets, predicate[1]
         node.variant, node.item = variant, item
+        node.no_value = bool(children) and all(coding == "tag" for _, coding, *_ in actions)
         node.first_action, node.actions = <uint32_t> self.program.actions.size(), <uint32_t> len(actions)
         for field, coding, is_sum, constant, types in actions:
             action.field, action.coding, action.sum = field, CODINGS[coding], is_sum
@@ -189,11 +197,22 @@ cdef class BerPlan(Plan):
             slots.push_back(slot)
         self.program.set_children(<uint32_t> self.program.nodes.size() - 1, slots)
 
-    def finish_tree(self, *, record_columns, header_fields, required):
-        """Columns that stand beside a record's items, fields that the header fills, and fields that no record lacks."""
+    def finish_tree(self, *, record_columns, header_fields, required, int type_field=-1):
+        """What belongs to no node.
+
+        Parameters
+        ----------
+        record_columns : list of str
+            That stand beside a record's items.
+        header_fields, required : list of int
+            Fields that the header fills, and fields that no record lacks.
+        type_field : int
+            The field that a record's own tag fills, -1 where there is none.
+        """
         self.program.record_columns = [self.index(column) for column in record_columns]
         self.program.header_fields = header_fields
         self.program.required = required
+        self.program.type_field = type_field
 
 
 cdef class Context:

@@ -71,6 +71,7 @@ def compile_ber(feed: FeedBook, layout: model.Layout) -> CompiledLayout:
         record_columns=[f.column for f in fields if f.column not in in_items],
         header_fields=[number for number, field in enumerate(fields) if field.header is not None],
         required=[number for number, field in enumerate(fields) if not field.optional],
+        type_field=next((number for number, field in enumerate(fields) if field.coding == "tag"), -1),
     )
     controls = tuple(layout.ber.sums)
     finish(plan, feed, controls)

@@ -17,9 +17,10 @@ from mediation.decode.ber import elements
 from mediation.decode.ber._ber import Context
 from mediation.errors import SourceRefused
 from mediation.rulebook import model
-from mediation.rulebook.tags import paths_of
+from mediation.rulebook.tags import members_of, paths_of
 
 MOST_DECIMALS = 18
+NO_TYPE = -1  # of an entity that does not say it
 _OFFSET = re.compile(r"([+-])([01][0-9])([0-5][0-9])")
 
 
@@ -60,13 +61,15 @@ class Outside:
         """The first text at a path."""
         return next((elements.text(*found) for found in self.find(path)), None)
 
-    def rows(self, path: str | None) -> Iterator[tuple[bytes, list[elements.Element]]]:
-        """The children of every element at a path."""
-        for data, element in self.find(path):
+    def rows(self, path: str | None) -> Iterator[tuple[bytes, list[elements.Element | None]]]:
+        """Of every element at a path that ends in ``{…,…}``: the first child of each of these tags, None if missing."""
+        above, tags = members_of(path) if path else (None, [])
+        for data, element in self.find(above):
             try:
-                yield data, list(elements.children(data, element.content, element.end))
+                members = list(elements.children(data, element.content, element.end))
             except elements.Unreadable:
                 continue
+            yield data, [next((each for each in members if each.tag == tag), None) for tag in tags]
 
 
 def _below(data: bytes, at: int, limit: int, tags: tuple[int, ...]) -> Iterator[elements.Element]:
@@ -93,10 +96,10 @@ def _seconds(text: str) -> int | None:
 
 def _offsets(outside: Outside, path: str | None) -> dict[int, int]:
     offsets: dict[int, int] = {}
-    for data, row in outside.rows(path):
-        seconds = _seconds(elements.text(data, row[1])) if len(row) >= 2 else None
+    for data, (code, offset) in outside.rows(path):
+        seconds = _seconds(elements.text(data, offset)) if code and offset else None
         if seconds is not None:
-            offsets.setdefault(elements.integer(data, row[0]), seconds)
+            offsets.setdefault(elements.integer(data, code), seconds)
     return offsets
 
 
@@ -104,7 +107,9 @@ def _rates(outside: Outside, path: str | None) -> dict[int, int]:
     """In 10^-6; a rate that cannot be said so is left out."""
     rates: dict[int, int] = {}
     for data, row in outside.rows(path):
-        code, decimals, rate = [elements.integer(data, element) for element in row[:3]] if len(row) >= 3 else (0, -1, 0)
+        if None in row:
+            continue
+        code, decimals, rate = [elements.integer(data, element) for element in row]
         if 0 <= decimals <= MOST_DECIMALS:
             micro, rest = divmod(rate * 10**6, 10**decimals)
             if rest == 0 and 0 <= micro < 10**18:
@@ -114,10 +119,10 @@ def _rates(outside: Outside, path: str | None) -> dict[int, int]:
 
 def _entities(outside: Outside, path: str | None) -> dict[int, tuple[int, str]]:
     entities: dict[int, tuple[int, str]] = {}
-    for data, row in outside.rows(path):
-        if len(row) >= 3:
-            kind = elements.integer(data, row[1])
-            entities.setdefault(elements.integer(data, row[0]), (kind, elements.text(data, row[2])))
+    for data, (code, kind, identity) in outside.rows(path):
+        if code and identity:
+            type_ = elements.integer(data, kind) if kind else NO_TYPE
+            entities.setdefault(elements.integer(data, code), (type_, elements.text(data, identity)))
     return {code: entity for code, entity in entities.items() if -(2**63) <= code < 2**63 and entity[1]}
 
 
@@ -165,6 +170,7 @@ def context_of(
 
 def _code(field: model.Field, values: list[str], text: str) -> int:
     listed = field.values if isinstance(field.values, dict) else {value: value for value in field.values or ()}
+    text = field.aliases.get(text, text)
     if text not in listed:
         raise SourceRefused("unknown_value", f"the header gives {field.column} a value that the layout does not list")
     return values.index(listed[text])

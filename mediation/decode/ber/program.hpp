@@ -31,12 +31,13 @@ enum class Coding : uint8_t {
     time9,       // nine octets of TS 32.298, with offset
     entity,      // a code of the file's recording entities
     rate,        // a code of the file's exchange rates
+    negated,     // two's complement, its sign changed: what is paid back
     header       // what the file's header says, for every record
 };
 
 struct Predicate {
     uint32_t tag = 0xFFFFFFFF;  // of a child; none: always true
-    bool is_integer = false;
+    enum class Wants : uint8_t { anything, integer, octets } wants = Wants::anything;
     int64_t integer = 0;
     std::string octets;
 };
@@ -56,6 +57,7 @@ struct BerNode {
     uint32_t first_slot = 0, slot_mask = 0;
     bool has_children = false;
     bool item = false;    // each is a row of its own
+    bool no_value = false;  // it holds members and nothing else: contents that are none would be lost
     uint32_t name = 0;    // of the reject's field, where the element itself is damaged
 };
 
@@ -71,6 +73,7 @@ struct BerProgram {
     std::vector<int32_t> record_columns;  // not filled below an item
     std::vector<uint32_t> header_fields;  // filled by what the file's header says
     std::vector<uint32_t> required;       // fields without which a record is not valid
+    int32_t type_field = -1;              // … that its own tag fills
 
     // Gives `parent` a table of its children, (tag, node) each.
     void set_children(uint32_t parent, const std::vector<BerSlot>& children) {

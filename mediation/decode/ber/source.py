@@ -24,6 +24,7 @@ from mediation.errors import SourceRefused, UsageError
 from mediation.rulebook.tags import paths_of, tag_of
 
 MOST_OUTSIDE = 1 << 21  # octets of a header or trailer: a few thousand recording entities take a tenth of that
+LEAST_MEAN_BYTES = 128  # of records; smaller ones are cut into more pieces, because a row's columns take more than they
 FILLER = b"\x00\xff"
 _NO_FILLER = re.compile(rb"[^\x00\xff]")
 
@@ -144,10 +145,11 @@ class BerSource(FileSource):
         if self._cdrs is not None and self._cdrs.length != UNKNOWN:
             container = self._cdrs.length
         indefinite = bool(self._levels) and container is None
+        most = max(1, self._capacity // LEAST_MEAN_BYTES)
         while True:
             text, begin, filled, offset = window
             ends = None if container is None else container - offset
-            end, _, stop, code, says = cut(self._context, text, begin, filled, ends, indefinite, self._longest)
+            end, _, stop, code, says = cut(self._context, text, begin, filled, ends, indefinite, self._longest, most)
             if end > begin:
                 yield Chunk(text, begin, end - begin, offset + begin, self._context)
             window = window._replace(begin=end)
@@ -166,6 +168,8 @@ class BerSource(FileSource):
             goes_on = stop == "more" and more and says != 0  # a record whose end is known, and not at hand
             to = offset + says if goes_on else container
             stretch, window = self._pass_over(window, to, "record_too_long" if goes_on else code)
+            if goes_on and stretch.byte_offset + stretch.length < to:
+                stretch = stretch._replace(code=code)  # it ends behind the stream, however that was cut
             self._stretches += 1
             if stretch.length:
                 yield stretch
@@ -258,7 +262,9 @@ class BerSource(FileSource):
             self._verify_count(outside.integer(declared.record_count), records - self._trailing)
         for column, path in declared.sums.items():
             place = self._columns.index(column)
-            self._verify_sum(column, outside.integer(path), sums[place], unreadable[place])
+            said, paid_back = outside.integer(path), outside.integer(declared.refunds.get(column)) or 0
+            net = None if said is None else said - paid_back
+            self._verify_sum(column, net, sums[place], unreadable[place])
 
     def _verify_count(self, count: int | None, records: int) -> None:
         if count is None:

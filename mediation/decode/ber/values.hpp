@@ -80,6 +80,11 @@ inline Parsed msisdn_of(const FieldPlan& f, Span s, bool swapped) noexcept {
 inline Parsed number_of(BerRow& r, const FieldPlan& f, Coding coding, Span s) noexcept {
     switch (coding) {
         case Coding::integer: return ber_integer(s.begin, s.length);
+        case Coding::negated: {
+            Parsed p = ber_integer(s.begin, s.length);
+            if (__builtin_sub_overflow(int64_t{0}, p.value, &p.value)) p.code = Code::number_overflow;
+            return p;
+        }
         case Coding::address: {
             const bool international = (s.begin[0] >> 4 & 7) == 1;
             const Span digits{s.begin + 1, s.length - 1};

@@ -38,11 +38,15 @@ struct Walk {
 inline bool fits(const Predicate& p, const uint8_t* text, const Element& e) noexcept {
     if (p.tag == 0xFFFFFFFF) return true;
     Element child;
-    if (!find_child(text, e.content, static_cast<uint32_t>(e.end), p.tag, child) || child.constructed) return false;
+    if (!find_child(text, e.content, static_cast<uint32_t>(e.end), p.tag, child)) return false;
+    if (p.wants == Predicate::Wants::anything) return true;
+    if (child.constructed) return false;
     const uint32_t length = length_of(child);
-    if (!p.is_integer) return length == p.octets.size() && !std::memcmp(text + child.content, p.octets.data(), length);
+    const uint8_t* at = text + child.content;
+    if (p.wants == Predicate::Wants::octets)
+        return length == p.octets.size() && !std::memcmp(at, p.octets.data(), length);
     if (length == 0) return false;
-    const Parsed value = ber_integer(text + child.content, length);
+    const Parsed value = ber_integer(at, length);
     return value.code == Code::ok && value.value == p.integer;
 }
 
@@ -81,10 +85,12 @@ inline Code take_element(Walk& w, const BerNode& parent, uint32_t limit, uint32_
     Element e;
     Code code = read_element(w.row.text, at, limit, e);
     if (code != Code::ok) return code;
+    if (e.tag == 0) return Code::bad_tag;  // end-of-contents octets where none may stand
     const uint32_t found = node_of(w, parent, e);
     const BerNode& node = program.nodes[found];
     const bool opens = found && node.has_children && e.constructed;
     const bool values = found && node.actions;
+    if (found && node.no_value && !e.constructed) return Code::bad_tag;
     w.row.unknown += found == 0;
     at = opens ? e.content : static_cast<uint32_t>(e.end);
     if (e.indefinite && (!opens || values)) {
@@ -186,7 +192,8 @@ inline void check_required(Walk& w) noexcept {
         const FieldPlan& f = w.row.plan.fields[field];
         for (uint32_t row = w.base; row < w.row.work.records.rows; ++row) {
             w.row.row = row;
-            if (is_null(w.row, f)) fail(w.row, f, Code::missing_value);
+            const bool is_type = static_cast<int32_t>(field) == w.row.program.type_field;
+            if (is_null(w.row, f)) fail(w.row, f, is_type ? Code::unknown_value : Code::missing_value);
         }
     }
 }

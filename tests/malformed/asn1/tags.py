@@ -65,7 +65,7 @@ TAGS = [
     ),
     damaged("a text in pieces", pgw({APN: None}, tlv(b"\xa7", tlv(b"\x16", b"cmnet"))), "segmented_value", "apn"),
     damaged("a list without members", pgw({SERVICES: None}, tlv(tag(34), b"\x01\x02")), "bad_tag"),
-    damaged("a record that is a simple value", b"\x9f\x4f\x02\x01\x01", "missing_value", "start_time"),
+    damaged("a record that is a simple value", b"\x9f\x4f\x02\x01\x01", "bad_tag"),
     damaged("a record of another kind", tlv(tag(93, constructed=True), BODY), "unknown_value", "record_type"),
     damaged("a structure where a record should be", tlv(STRUCTURE, BODY), "unknown_value", "record_type"),
     damaged("a number where a record should be", b"\x02\x01\x05", "unknown_value", "record_type"),

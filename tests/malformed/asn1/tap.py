@@ -136,6 +136,7 @@ TAP = [
     tap("a call of an entity that was not told", good(call(entity=7), "8613900000001")),
     tap("no network", CALL, parts=PARTS[:2]),
     tap("an event of nobody's", CALL, bad(call(number=400), "unknown_value", "record_type"), after=audit(1500, 2)),
+    event("a call that is a simple value", tlv(application(9), b"\x01\x02"), "bad_tag"),
     event("a call in pieces", group(9, b"\x7f\x81\x13\x7f"), "element_overrun"),
     tap("a call of nothing", CALL, good(group(9), None), after=audit(1500, 2)),
     event(
@@ -187,6 +188,7 @@ ENVELOPES = [
     lying("a total too great", "control_sum_mismatch", audit(1501, 1)),
     lying("a total too small", "control_sum_mismatch", audit(1499, 1)),
     lying("a total of another sign", "control_sum_mismatch", audit(-1500, 1)),
+    lying("a refund of nobody", "control_sum_mismatch", audit(1500, 1, whole(355, 1))),
     lying("a total that wraps", "control_sum_mismatch", audit((1 << 64) + 1500, 1)),
     lying("minus one decimals", "header_missing", None, parts=(PARTS[0], accounting(b"\xff"), PARTS[2])),
     lying("2^63 decimals", "header_missing", None, parts=(PARTS[0], accounting(b"\x7f" + b"\xff" * 7), PARTS[2])),
