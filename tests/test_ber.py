@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mediation.decode.decode import decode_chunk
@@ -229,4 +229,5 @@ def test_cuts_change_nothing(tmp_path_factory, feed, data, extra):
     path = tmp_path_factory.getbasetemp() / "cuts.tap"
     piece = data.draw(files(feed))
     whole = check(path, feed, piece * (1 + 9000 // max(len(piece), 1)))
+    assume(whole[2]["trailer"] + whole[2]["undecodable"] < 4 * MAX_RECORD_BYTES)  # what stands outside fits into a text
     assert read(path, feed, 4 * MAX_RECORD_BYTES + extra) == whole

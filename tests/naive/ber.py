@@ -428,12 +428,12 @@ def decode(feed, header, data: bytes, begin: int) -> tuple[list[dict], list[dict
     decoder, rows, rejects, at, record_no = Decoder(feed, header), [], [], begin, 0
     most = feed.declared.layout[0].max_record_bytes
     while at < len(data) and data[at : at + 2] != b"\0\0":
-        if data[at] == 0xFF:
+        if data[at] == 0xFF or data[at:] == b"\0":  # the last octet ends nothing: filler
             at += 1
             continue
         try:
             if data[at] == 0:
-                raise Bad("bad_tag" if at + 1 < len(data) else "element_overrun")
+                raise Bad("bad_tag")
             node = head(data, at, len(data))
             if node.end is None and len(data) - at > most:
                 try:
