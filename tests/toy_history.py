@@ -219,9 +219,9 @@ def _write(place: Place, ordinal: int, folder: Path, fresh: list[tuple[str, byte
 
 def lost_copies(place: Place) -> list[str]:
     """Copies of inputs that should be there, and are not."""
-    given_up = {(each.run, each.part) for each in place.catalogue.dropped()}
+    given_up = place.catalogue.given_up(KEPT)
     folders = {run.ordinal: place.folder(run) for run in place.catalogue.runs()}
-    kept = [each for each in place.catalogue.artifacts(path=KEPT) if (each.run, KEPT) not in given_up]
+    kept = [each for each in place.catalogue.artifacts(path=KEPT) if each.run not in given_up]
     return [f"{folders[each.run]}/{KEPT}" for each in kept if not place.disk.exists(folders[each.run] / KEPT)]
 
 

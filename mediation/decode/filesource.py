@@ -11,6 +11,7 @@ Conventions
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -57,7 +58,7 @@ class Window(NamedTuple):
     offset: int
 
 
-class FileSource:
+class FileSource(ABC):
     """One file, read once. A context manager; iterating it yields `Chunk` and `Stretch` in stream order.
 
     Parameters
@@ -155,14 +156,15 @@ class FileSource:
         yield from self._pieces(Window(text, 0, self._fill(text, 0), 0))
         self.content_hash = self._stream.finish()
 
+    @abstractmethod
     def _is_told_late(self) -> bool:
         """Whether the file's own totals decide if it is accepted."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _pieces(self, window: Window) -> Iterator[Chunk | Stretch]:
         """The pieces of a file, of which the first text is at hand; reads the stream to its end."""
-        raise NotImplementedError
 
+    @abstractmethod
     def verify(self, records: int, sums, unreadable) -> None:
         """Compare what the file says of itself with what it holds, after the last chunk.
 
@@ -180,7 +182,6 @@ class FileSource:
             ``header_missing``, ``column_missing``, ``column_repeated``, ``too_many_columns``, ``header_mismatch``,
             ``trailer_missing``, ``record_count_mismatch`` or ``control_sum_mismatch``.
         """
-        raise NotImplementedError
 
     # ------------------------------------------------------------------------------------------- texts
 

@@ -23,12 +23,17 @@ class Bounded:
     Parameters
     ----------
     history : History or None
-    first_day : int
-        Since 1970: the oldest that is still known.
+    first_day : int or None
+        Since 1970: the oldest that is still known. None: all is, and nothing is ever too old.
     """
 
-    def __init__(self, history: History | None, first_day: int):
+    def __init__(self, history: History | None, first_day: int | None):
         self._history, self.first_day = history, first_day
+
+    @property
+    def asked(self) -> History | None:
+        """What an admission has to ask: nobody, where nothing came before."""
+        return self._history if self.first_day is None else self
 
     def probe(self, fingerprints: Batch) -> Batch:
         """As of `History`; and 0 for every record that is too old."""
@@ -52,10 +57,10 @@ class Bounded:
         too_old : Batch or None
             ``row``, ``stage``, ``code`` and ``field``, as rating says what it suspends.
         """
+        if self.first_day is None or not duplicates.num_rows or (old := self._too_old(fingerprints)) is None:
+            return duplicates, None
         import pyarrow.compute as pc
 
-        if not duplicates.num_rows or (old := self._too_old(fingerprints)) is None:
-            return duplicates, None
         table = pa.record_batch(duplicates)
         is_old = old.take(table["row"])
         repeated, rows = table.filter(pc.invert(is_old)), table.filter(is_old)["row"]

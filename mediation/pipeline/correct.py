@@ -72,8 +72,8 @@ class Correcting(Recycling):
         self._unknown = np.isin(record_keys(self._rows), record_keys(unknown))
         self._waited, self._past, self._earlier = in_order(waited, book), past, earlier
         self._keys = dedup.compile_keys(book, past.secret, dated=True)
-        self._bounded = None if past.horizon is None else Bounded(past.history, past.horizon)
-        self.admission = dedup.Admission(self._bounded or past.history, dated=True)
+        self._bounded = Bounded(past.history, past.horizon)
+        self.admission = dedup.Admission(self._bounded.asked, dated=True)
         self._starts = self._rows["item_no"].to_numpy() == 0  # of records, whose ordinals are their places among these
         self._ordinals = np.cumsum(self._starts) - 1
 
@@ -102,7 +102,7 @@ class Correcting(Recycling):
             return others
         known = pa.record_batch(self._past.history.probe(prints.select(["fingerprint", "partition_day"])))
         doubtful = others & known["payload_check"].is_valid().to_numpy(zero_copy_only=False)
-        if self._bounded is not None:  # what is too old is so, whatever it was
+        if self._bounded.first_day is not None:  # what is too old is so, whatever it was
             days = pa.record_batch(prints.select(["partition_day"]))["partition_day"]
             doubtful &= pc.greater_equal(days, self._bounded.first_day).fill_null(True).to_numpy(zero_copy_only=False)
         rows = np.flatnonzero(doubtful)
@@ -129,9 +129,7 @@ class Correcting(Recycling):
         item_no = self._rows["item_no"].to_numpy()[begin + others]
         places = Batch.of(pa.record_batch({"record_no": self._ordinals[begin + others], "item_no": item_no}))
         kept, duplicates = self.admission.admit(prints, places, 0)
-        too_old = None
-        if self._bounded is not None:
-            duplicates, too_old = self._bounded.part(duplicates, prints)
+        duplicates, too_old = self._bounded.part(duplicates, prints)
         fresh = np.ones(job.usage.num_rows, bool)  # type: ignore[union-attr]
         fresh[others] = False
         fresh[others[pa.record_batch(kept)["row"].to_numpy()]] = True

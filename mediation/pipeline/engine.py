@@ -148,12 +148,11 @@ class Engine:
         self.bytes_done = 0  # of the files as they lie on disk
         self.records_done = 0
         self.completed = False  # every result was taken
-        self.keys = self.admission = self.history = None
+        self.keys = self.admission = None
+        self._bounded = Bounded(past.history, past.horizon)
         if through != "decode":
             self.keys = dedup.compile_keys(book, past.secret, dated=past.dated)
-            bounded = past.horizon is not None
-            self.history = Bounded(past.history, past.horizon) if bounded else past.history
-            self.admission = dedup.Admission(self.history, dated=past.dated)
+            self.admission = dedup.Admission(self._bounded.asked, dated=past.dated)
         self._tickets = self._read(listed)
         self._reader = threading.Lock()
         lock = threading.Lock()
@@ -247,9 +246,7 @@ class Engine:
             self._raise_if_stopped()
         with self.clock.measure("deduplicate"):
             fresh, duplicates = self.admission.admit(job.prints, job.usage, job.ordinal_base)
-            too_old = None
-            if isinstance(self.history, Bounded):
-                duplicates, too_old = self.history.part(duplicates, job.prints)
+            duplicates, too_old = self._bounded.part(duplicates, job.prints)
         with self._changed:
             self._admitted += 1
             self._changed.notify_all()

@@ -325,9 +325,9 @@ class Catalogue:
         """The first day that a run has left the history."""
         return [day for (day,) in self._rows("SELECT day FROM horizon WHERE by_run = ?", run)]
 
-    def dropped(self) -> list[Dropped]:
-        """Everything that was given up."""
-        return [Dropped(*row) for row in self._rows("SELECT * FROM dropped ORDER BY run, part")]
+    def given_up(self, part: str) -> dict[int, int]:
+        """The runs of which a part was given up, and the runs that have done it."""
+        return dict(self._rows("SELECT run, by_run FROM dropped WHERE part = ? ORDER BY run", part))
 
     def dropped_of(self, run: int) -> list[Dropped]:
         """What was given up of a run."""

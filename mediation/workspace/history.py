@@ -16,7 +16,7 @@ from mediation.dedup.history import Segment, SegmentHistory, write_segment
 from mediation.errors import NoInputError
 from mediation.pipeline.engine import Past
 from mediation.workspace.protocol import Place
-from mediation.workspace.rows import Artifact, EventDay
+from mediation.workspace.rows import HISTORY, Artifact, EventDay
 
 SEGMENT = "history.segment"
 
@@ -44,17 +44,17 @@ def opened(place: Place, before: int | None = None) -> list[tuple[int, Segment]]
 def standing(place: Place, before: int | None = None) -> list[Artifact]:
     """The files of these segments."""
     found = place.catalogue.unmerged(SEGMENT, before)
-    dropped = {each.run: each.by_run for each in place.catalogue.dropped() if each.part == "history"}
+    given_up = place.catalogue.given_up(HISTORY)
     for each in found:
-        if before is not None and dropped.get(each.run, 0) > before:
-            raise NoInputError(f"run {dropped[each.run]} has given up the history of run {each.run}, which is needed")
-    return [each for each in found if each.run not in dropped]
+        if before is not None and given_up.get(each.run, 0) > before:
+            raise NoInputError(f"run {given_up[each.run]} has given up the history of run {each.run}, which is needed")
+    return [each for each in found if each.run not in given_up]
 
 
 def every(place: Place) -> Iterator[tuple[int, Segment]]:
     """Every segment that is there, with its run, one after the other."""
-    dropped = {each.run for each in place.catalogue.dropped() if each.part == "history"}
-    there = (each.run for each in place.catalogue.artifacts(path=SEGMENT) if each.run not in dropped)
+    given_up = place.catalogue.given_up(HISTORY)
+    there = (each.run for each in place.catalogue.artifacts(path=SEGMENT) if each.run not in given_up)
     return ((ordinal, segment(place, ordinal)) for ordinal in there)
 
 

@@ -70,10 +70,10 @@ def _insert(connection: sqlite3.Connection, table: str, row: Sequence) -> None:
 
 
 def hash_of_repeat(repeat: Repeat) -> str:
-    """Nothing else would tell that one was changed."""
+    """As `hash_of`."""
     return hash_of(repeat.content_hash, f"{repeat.name}\0{repeat.times}".encode())
 
 
 def hash_of(name: str, value: bytes) -> str:
-    """Of a setting: nothing else in the catalogue would tell that one was changed."""
+    """Of what follows from nothing else in the catalogue, so that a change of it is told."""
     return blake3.blake3(name.encode() + b"\0" + value).hexdigest()

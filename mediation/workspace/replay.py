@@ -20,10 +20,10 @@ from mediation.errors import InvariantError, NoInputError, UsageError
 from mediation.pipeline.output import write_run
 from mediation.pipeline.run import Stream
 from mediation.pipeline.sources import Listed
-from mediation.workspace import history, merging, protocol, retention, suspense
+from mediation.workspace import history, merging, protocol, suspense
 from mediation.workspace.intake import kept_copy
 from mediation.workspace.protocol import Place
-from mediation.workspace.rows import Run
+from mediation.workspace.rows import HISTORY, Run
 from mediation.workspace.staged import Recorder
 
 LEAST_OF_ID = 8  # characters, so that an ordinal is not one
@@ -139,9 +139,10 @@ def _settle(again: Again) -> str:
 
 def _merge(again: Again) -> str:
     place, merged = again.place, again.run.arguments["merged"]
-    for each in place.catalogue.dropped():
-        if each.part == retention.HISTORY and each.run in merged:
-            raise NoInputError(f"run {each.by_run} has given up the history of run {each.run}, which is needed")
+    given_up = place.catalogue.given_up(HISTORY)
+    for each in merged:
+        if each in given_up:
+            raise NoInputError(f"run {given_up[each]} has given up the history of run {each}, which is needed")
     return merging.write_merged(place, merged, again.book, again.folder, again.disk, before=again.run.ordinal)["digest"]
 
 

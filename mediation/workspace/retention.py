@@ -28,10 +28,9 @@ from mediation.workspace import history
 from mediation.workspace.intake import KEPT
 from mediation.workspace.pinned import REFERENCES, in_force
 from mediation.workspace.protocol import RUNS, Place
-from mediation.workspace.rows import EDITED, Dropped, Horizon, Noted, Removal, Run
+from mediation.workspace.rows import EDITED, HISTORY, PARTS, RESULTS, SOURCES, Dropped, Horizon, Noted, Removal, Run
 from mediation.workspace.staged import staged
 
-HISTORY, SOURCES, RESULTS = PARTS = ("history", "sources", "tables")
 STRAYS = 10_000
 FIRST_DAY = dt.date(1970, 1, 1)
 
@@ -40,13 +39,15 @@ class Plan(NamedTuple):
     """What would be given up today.
 
     `history_from` is the day from which on repeats would be recognised, None where that does not change; `given_up` are
-    runs by part, `waits` runs whose tables are old enough, and hold rows that wait.
+    runs by part, `waits` runs whose tables are old enough, and hold rows that wait; `oldest_replay` is the first run of
+    which sources stay, None where none do.
     """
 
     watermark: dt.date | None
     history_from: dt.date | None
     given_up: dict[str, list[int]]
     waits: list[int]
+    oldest_replay: int | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -104,7 +105,8 @@ def plan(place: Place, book: Any) -> Plan:
         return Plan(None, None, {part: [] for part in PARTS}, [])
     days = {HISTORY: kept.history_days, SOURCES: kept.sources_days, RESULTS: kept.tables_days}
     begins = {part: None if age is None else _month_of(mark - age) for part, age in days.items()}
-    there, ages = _there(place), _ages(place)
+    there, by_run = _there(place), place.catalogue.days_by_run()
+    ages = _ages(by_run, place.catalogue.run_count())
     waiting = place.catalogue.runs_of_waiting()
     old = {
         part: [run for run in sorted(there[part]) if begin is not None and ages.get(run, mark) < begin]
@@ -112,13 +114,18 @@ def plan(place: Place, book: Any) -> Plan:
     }
     before = place.catalogue.horizon()
     moved = begins[HISTORY] if before is None or (begins[HISTORY] or 0) > before else None
-    replayable = there[SOURCES].difference(old[SOURCES])
+    first_day, oldest_replay = moved or before, min(there[SOURCES].difference(old[SOURCES]), default=None)
+    young = {run for run, day, _ in by_run if first_day is None or day >= first_day}
+    segments = _superseded(place, there[HISTORY], oldest_replay)
+    if first_day is not None:
+        segments |= {run for run in there[HISTORY] - segments - young if _ends_before(place, run, first_day)}
     given_up = {
-        HISTORY: _old_segments(place, there[HISTORY], moved or before, min(replayable, default=None)),
+        HISTORY: sorted(segments),
         SOURCES: old[SOURCES],
         RESULTS: [run for run in old[RESULTS] if run not in waiting],
     }
-    return Plan(date_of(mark), date_of(moved), given_up, [run for run in old[RESULTS] if run in waiting])
+    waits = [run for run in old[RESULTS] if run in waiting]
+    return Plan(date_of(mark), date_of(moved), given_up, waits, oldest_replay)
 
 
 def _month_of(day: int) -> int:
@@ -132,37 +139,30 @@ def _there(place: Place) -> dict[str, set[int]]:
     for artifact in place.catalogue.artifacts():
         if (part := part_of(artifact.path)) is not None:
             there[part].add(artifact.run)
-    for each in place.catalogue.dropped():
-        there[each.part].discard(each.run)
-    return there
+    return {part: runs.difference(place.catalogue.given_up(part)) for part, runs in there.items()}
 
 
-def _ages(place: Place) -> dict[int, int]:
+def _ages(by_run: list[tuple[int, int, int]], runs: int) -> dict[int, int]:
     """Every run's newest day; none of runs before the first that has one."""
-    by_run = groupby(place.catalogue.days_by_run(), key=itemgetter(0))
-    days = {run: newest((day, records) for _, day, records in rows) for run, rows in by_run}
+    grouped = groupby(by_run, key=itemgetter(0))
+    days = {run: newest((day, records) for _, day, records in rows) for run, rows in grouped}
     ages: dict[int, int] = {}
-    for run in range(1, place.catalogue.run_count() + 1):
+    for run in range(1, runs + 1):
         age = days.get(run, ages.get(run - 1))
         if age is not None:
             ages[run] = age
     return ages
 
 
-def _old_segments(place: Place, there: set[int], first_day: int | None, oldest_replay: int | None) -> list[int]:
-    """Runs whose segments nobody asks any more."""
-    superseded = {each.run: each.by_run for each in place.catalogue.merged()}
-    young = {run for run, day, _ in place.catalogue.days_by_run() if first_day is None or day >= first_day}
-    found = []
-    for run in sorted(there):
-        merged_by = superseded.get(run)
-        if merged_by is not None and (oldest_replay is None or oldest_replay > merged_by):
-            found.append(run)
-        elif first_day is not None and run not in young:
-            days = history.segment(place, run).days  # also of merged ones, and of records without a day
-            if all(day is not None and day < first_day for day, _ in days):
-                found.append(run)
-    return found
+def _superseded(place: Place, there: set[int], oldest_replay: int | None) -> set[int]:
+    """Runs whose segments stand in merged ones too, and which no replay asks for any more."""
+    merged = {each.run: each.by_run for each in place.catalogue.merged()}
+    return {run for run in there if run in merged and (oldest_replay is None or oldest_replay > merged[run])}
+
+
+def _ends_before(place: Place, run: int, first_day: int) -> bool:
+    """Whether all that a run's segment holds is older, be it a merged one; a record without a day never is."""
+    return all(day is not None and day < first_day for day, _ in history.segment(place, run).days)
 
 
 def retire(place: Place, book: Any, found: Plan) -> Run | None:
@@ -188,7 +188,7 @@ def retire(place: Place, book: Any, found: Plan) -> Run | None:
         noted = Noted(
             horizon=[Horizon(run.ordinal, (day - FIRST_DAY).days) for day in [found.history_from] if day is not None],
             dropped=[Dropped(each, part, run.ordinal) for part in PARTS for each in found.given_up[part]],
-            removals=[*_files(place, found.given_up), *_references(place, found.given_up[SOURCES])],
+            removals=[*_files(place, found.given_up), *_references(place, found)],
         )
         return run.commit("retire", book, arguments, result, noted)
 
@@ -203,12 +203,11 @@ def _files(place: Place, given_up: dict[str, list[int]]) -> list[Removal]:
     return removals
 
 
-def _references(place: Place, given_up: list[int]) -> list[Removal]:
+def _references(place: Place, found: Plan) -> list[Removal]:
     """Reference data that only runs which cannot be replayed any more were made by."""
-    if not given_up:
+    if not found.given_up[SOURCES]:
         return []
-    oldest = min(_there(place)[SOURCES].difference(given_up), default=None)
-    runs = place.catalogue.runs()
+    oldest, runs = found.oldest_replay, place.catalogue.runs()
     needed = {run.reference_hash for run in runs if oldest is not None and run.ordinal >= oldest}
     needed.add(in_force(place.catalogue)[1])
     unneeded = sorted({run.reference_hash for run in runs if run.reference_hash} - needed)

@@ -108,9 +108,15 @@ CREATE TABLE stretch (
     PRIMARY KEY (feed, node, first)
 ) STRICT, WITHOUT ROWID;
 """
+HISTORY, SOURCES, RESULTS = PARTS = ("history", "sources", "tables")  # of a run's files, which are given up together
 EDITED = "edited.parquet"  # of a run that has rated edited rows: which, and how they then were
 STEPS = TABLES, RETENTION, SUSPENSE, COLLECTION, SEQUENCES
 VERSION = len(STEPS)
+
+
+def named(names: Sequence[str], rows: Sequence[tuple]) -> list[dict]:
+    """Rows as they are told: values by name."""
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 class Run(NamedTuple):
@@ -258,7 +264,7 @@ class Horizon(NamedTuple):
 
 
 class Dropped(NamedTuple):
-    """Files of a run that a later one has given up: one of `retention.PARTS`."""
+    """Files of a run that a later one has given up: one of `PARTS`."""
 
     run: int
     part: str

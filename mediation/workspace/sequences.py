@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from mediation.pipeline.sequences import Stretch, united
 from mediation.workspace.protocol import Place
-from mediation.workspace.rows import Run, Seen
+from mediation.workspace.rows import Run, Seen, named
 from mediation.workspace.staged import Staged
 
 FILE = "sequences.parquet"
@@ -64,9 +64,9 @@ def told(place: Place) -> dict[str, list[dict]]:
         missing[feed, node] += last - first + 1
     counts = [(feed, node, records, missing[feed, node], records - numbers) for feed, node, records, numbers in nodes]
     return {
-        "nodes": _named(("feed", "node", "records", "missing", "repeats"), counts),
-        "missing_records": _named(("feed", "node", "first", "last"), gaps[:MOST_LISTED]),
-        "scattered": _named(("feed", "run", "stretches"), place.catalogue.ask(SCATTERED)),
+        "nodes": named(("feed", "node", "records", "missing", "repeats"), counts),
+        "missing_records": named(("feed", "node", "first", "last"), gaps[:MOST_LISTED]),
+        "scattered": named(("feed", "run", "stretches"), place.catalogue.ask(SCATTERED)),
     }
 
 
@@ -79,7 +79,3 @@ def faults(place: Place) -> list[str]:
     wanted = [(*key, *row) for key, rows in sorted(seen.items()) for row in united(np.array(rows)).tolist()]
     found = place.catalogue.ask("SELECT * FROM stretch ORDER BY feed, node, first")
     return [] if found == wanted else ["the nodes' numbers are not put together as the runs have seen them"]
-
-
-def _named(names: tuple[str, ...], rows: list[tuple]) -> list[dict]:
-    return [dict(zip(names, row, strict=True)) for row in rows]

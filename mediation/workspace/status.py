@@ -19,6 +19,7 @@ from mediation.pipeline.run import TABLES
 from mediation.workspace import retention
 from mediation.workspace.collection import collection, missing_files
 from mediation.workspace.protocol import Place
+from mediation.workspace.rows import RESULTS, named
 from mediation.workspace.staged import SUMMED
 
 PUBLISHED_WITHIN_S, ASK_AGAIN_S = 1.0, 0.01
@@ -54,7 +55,7 @@ def tables(place: Place) -> dict[str, Any]:
     _await_publication(place)
     runs, sources = place.catalogue.runs(), place.catalogue.sources()
     folders = {run.ordinal: place.folder(run) for run in runs}
-    given_up = {each.run for each in place.catalogue.dropped() if each.part == retention.RESULTS}
+    given_up = place.catalogue.given_up(RESULTS)
     found: dict[str, Any] = {}
     for name in TABLES:
         parts = place.catalogue.artifacts(path=f"{name}/part-%.parquet")
@@ -83,7 +84,7 @@ def status(place: Place) -> dict:
     return {
         "runs": catalogue.run_count(),
         "files": catalogue.file_count(),
-        "refused": _named(("name", "run", "code"), catalogue.refused()),
+        "refused": named(("name", "run", "code"), catalogue.refused()),
         **collection(place),
         "suspense": [_aged(each, watermark) for each in waiting_by_code(place)],
         "totals": dict.fromkeys(SUMMED, 0) if last is None else last.sums,
@@ -97,19 +98,15 @@ def status(place: Place) -> dict:
 
 def waiting(place: Place) -> list[dict]:
     """What is suspended: run, code, items, and the first event day."""
-    return _named(("run", "code", "items", "oldest_day"), place.catalogue.waiting())
+    return named(("run", "code", "items", "oldest_day"), place.catalogue.waiting())
 
 
 def waiting_by_code(place: Place) -> list[dict]:
     """The same by code, with the oldest run."""
-    return _named(("code", "items", "since_run", "oldest_day"), place.catalogue.waiting_by_code())
+    return named(("code", "items", "since_run", "oldest_day"), place.catalogue.waiting_by_code())
 
 
 def _aged(waits: dict, watermark: dt.date | None) -> dict:
     oldest = waits["oldest_day"]
     known = oldest is not None and watermark is not None
     return {**waits, "age_days": (watermark - dt.date.fromisoformat(oldest)).days if known else None}
-
-
-def _named(names: tuple[str, ...], rows: list[tuple]) -> list[dict]:
-    return [dict(zip(names, row, strict=True)) for row in rows]

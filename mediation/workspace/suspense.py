@@ -27,10 +27,10 @@ from mediation.errors import NoInputError, UsageError
 from mediation.pipeline.correct import Correcting
 from mediation.pipeline.output import write_run
 from mediation.pipeline.recycle import Recycling, record_keys
-from mediation.workspace import history, retention
+from mediation.workspace import history
 from mediation.workspace.edited import IDENTITY, Copy, plain, read_copy
 from mediation.workspace.protocol import Place
-from mediation.workspace.rows import EDITED, Artifact, Corrected, EventDay, Noted, Run, Settled
+from mediation.workspace.rows import EDITED, RESULTS, Artifact, Corrected, EventDay, Noted, Run, Settled
 from mediation.workspace.staged import Staged, staged
 from mediation.workspace.status import waiting
 
@@ -118,7 +118,7 @@ def _corrected(place: Place, run: int, before: int | None) -> np.ndarray:
 
 
 def _has_given_up(place: Place, run: int) -> bool:
-    return any(each.part == retention.RESULTS for each in place.catalogue.dropped_of(run))
+    return any(each.part == RESULTS for each in place.catalogue.dropped_of(run))
 
 
 def _path(place: Place, artifact: Artifact) -> Path:

@@ -21,7 +21,7 @@ from mediation.workspace import history, protocol, retention, sequences, staged,
 from mediation.workspace.edited import FIXED
 from mediation.workspace.intake import PIECE_BYTES, kept_copy
 from mediation.workspace.protocol import Place
-from mediation.workspace.rows import BEHIND, Artifact, Run, SourceRow, collected
+from mediation.workspace.rows import BEHIND, RESULTS, SOURCES, Artifact, Run, SourceRow, collected
 
 COUNTED = {  # where the certificate counts the rows of a table
     "rated": ("rate", "items_out"),
@@ -123,12 +123,12 @@ def _run_faults(place: Place, run: Run, sources: list[SourceRow], artifacts: lis
     for name in (*INTO, *OUT_OF, "bytes_in", "conflicts") if run.kind == "ingest" else ():
         if sum(source.counts[name] for source in accepted) != run.totals[name]:
             faults.append(f"its files do not add up to its {name}")
-    for table in COUNTED if retention.RESULTS not in given_up else ():
+    for table in COUNTED if RESULTS not in given_up else ():
         faults += _table_faults(folder, table, artifacts, result)
     known = {artifact.path for artifact in artifacts}
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
     faults += [f"{path}: nobody has written it" for path in sorted(there - known)]
-    for source in accepted if retention.SOURCES not in given_up else ():
+    for source in accepted if SOURCES not in given_up else ():
         faults += _kept_faults(kept_copy(folder, source.source_id), source)
     return faults
 

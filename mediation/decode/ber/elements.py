@@ -3,7 +3,7 @@
 Conventions
 -----------
 - The same rules as `element.hpp`, said plainly; a tag is class << 14 | number.
-- An element that cannot be read ends the reading with its code and offset; nothing is raised.
+- What cannot be read is an `Unreadable` with its code and offset.
 """
 
 from __future__ import annotations
