@@ -378,7 +378,7 @@ def test_certificate_sees_every_gap():
 
 
 def digest_of(table):
-    found = digest.TableDigest(table.schema)
+    found = digest.TableDigest(table.schema, "xxh3-128")
     found.put_all(table)
     return found.digest()
 

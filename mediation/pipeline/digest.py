@@ -5,14 +5,18 @@ Conventions
 - Rows are hashed in fixed blocks, which any thread may take: what a block holds depends on the rows alone.
 - Per column of a block three streams are hashed: where nulls stand, values (0 under a null), and for text lengths and
   bytes. Codes are hashed as codes, with the dictionary's values; a decimal is its 8 low bytes.
-- BLAKE3 over the columns' hashes, then over names, types, rows and the blocks in order.
+- Hashes over the columns' hashes, then over names, types, rows and the blocks in order: BLAKE3 in a workspace, whose
+  results somebody might wish to be others, and XXH3 in a run alone (`HASHES`).
 """
 
 from __future__ import annotations
 
-import blake3
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
+
+from mediation.decode.bytestream import HASHES
 
 BLOCK_ROWS = 1 << 17
 
@@ -23,16 +27,19 @@ class TableDigest:
     Parameters
     ----------
     schema : pyarrow.Schema
+    hash_name : str
+        One of `HASHES`.
     """
 
-    def __init__(self, schema: pa.Schema):
+    def __init__(self, schema: pa.Schema, hash_name: str):
+        self._hash = HASHES[hash_name]
         kinds = ("code" if pa.types.is_dictionary(field.type) else str(field.type) for field in schema)
         self._head = "\0".join(f"{name}\0{kind}" for name, kind in zip(schema.names, kinds, strict=True)).encode()
         self._blocks: dict[int, tuple[int, bytes]] = {}
 
     def put(self, number: int, block: pa.Table) -> None:
         """Hash block `number`: rows `number * BLOCK_ROWS` and after; only the last one may have fewer."""
-        self._blocks[number] = block.num_rows, block_digest(block)
+        self._blocks[number] = block.num_rows, block_digest(block, self._hash)
 
     def put_all(self, table: pa.Table, each=map) -> None:
         """Hash a whole table; `each` may be an executor's map."""
@@ -43,23 +50,31 @@ class TableDigest:
     def digest(self) -> bytes:
         """The digest of all blocks."""
         blocks = [block for _, block in sorted(self._blocks.items())]
-        total = blake3.blake3(self._head)
+        total = self._hash(self._head)
         total.update(sum(rows for rows, _ in blocks).to_bytes(8, "little"))
         for _, block in blocks:
             total.update(block)
         return total.digest()
 
 
-def block_digest(block: pa.Table) -> bytes:
+def block_digest(block: pa.Table, hasher: Any) -> bytes:
     """The digest of a block's values."""
-    total = blake3.blake3()
+    total = hasher()
     for column in block.columns:
-        total.update(_column_digest(column))
+        total.update(_column_digest(column, hasher))
     return total.digest()
 
 
-def _column_digest(column: pa.ChunkedArray) -> bytes:
-    nulls, values, texts, dictionary = (blake3.blake3() for _ in range(4))
+def digest_of_all(digests: list[TableDigest], hash_name: str) -> str:
+    """One digest of several tables, in hexadecimal digits."""
+    total = HASHES[hash_name]()
+    for each in digests:
+        total.update(each.digest())
+    return total.hexdigest()
+
+
+def _column_digest(column: pa.ChunkedArray, hasher: Any) -> bytes:
+    nulls, values, texts, dictionary = (hasher() for _ in range(4))
     at = 0
     for array in column.chunks:
         if array.null_count:

@@ -194,6 +194,7 @@ class Finished:
     """What is asked of a run at its end, whatever has given its batches."""
 
     _finisher: Finisher
+    hash_name = "blake3"  # of the digest, and of the files that were read
 
     @property
     def columns(self) -> Columns:

@@ -106,13 +106,15 @@ class PartWriter:
     folder : Path
         Made here.
     table_schema : pyarrow.Schema
+    hash_name : str
+        As of `TableDigest`.
     writers : Writers
     """
 
-    def __init__(self, folder: Path, table_schema: pa.Schema, writers: Writers):
+    def __init__(self, folder: Path, table_schema: pa.Schema, hash_name: str, writers: Writers):
         writers.disk.make_folder(folder)
         self.folder, self.schema, self.writers = folder, table_schema, writers
-        self.digest = digest.TableDigest(table_schema)
+        self.digest = digest.TableDigest(table_schema, hash_name)
         self.parts = self.groups = 0
         self._part: _Part | None = None
         self._part_rows = 0
@@ -299,7 +301,8 @@ def write_run(batches: Stream, folder: Path, disk: Disk, on_progress: Callable[[
     """
     began, writers = time.perf_counter(), Writers(batches.clock, disk)
     try:
-        tables = {name: PartWriter(folder / name, batches.columns.published(name), writers) for name in TABLES}
+        published, hash_name = batches.columns.published, batches.hash_name
+        tables = {name: PartWriter(folder / name, published(name), hash_name, writers) for name in TABLES}
         for batch in batches:
             for name, writer in tables.items():
                 writer.add(getattr(batch, name))
@@ -315,7 +318,7 @@ def write_run(batches: Stream, folder: Path, disk: Disk, on_progress: Callable[[
         text = io.TextIOWrapper(file, "utf-8", newline="", write_through=True)
         write_csv(batches.settlement, text)
         text.detach()
-    result = summary(batches, {name: writer.digest for name, writer in tables.items()})
+    result = summary(batches, digest.digest_of_all([writer.digest for writer in tables.values()], batches.hash_name))
     result["wall_s"] = round(time.perf_counter() - began, 6)
     result["certificate"] = batches.audit.table().to_pylist()
     with disk.create(folder / "run.json") as file:

@@ -13,14 +13,16 @@ import os
 import sys
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import pyarrow as pa
 
 from mediation.errors import UsageError
 from mediation.native import simd_level
 from mediation.pipeline.audit import STAGES, Audit
-from mediation.pipeline.digest import TableDigest
+from mediation.pipeline.digest import TableDigest, digest_of_all
 from mediation.pipeline.engine import NO_PAST, Engine, Past
 from mediation.pipeline.finish import TABLES, Finished, Finisher, RunBatch
 from mediation.pipeline.sequences import NodeSequences, Stretch
@@ -66,7 +68,7 @@ class Stream(Finished):
             raise UsageError(f"there is no stage {through!r}; a run goes through {', '.join(STAGES)}")
         self.book = book
         self.threads = max(1, threads if threads is not None else os.cpu_count() or 1)
-        self.listed = listed
+        self.listed, self.hash_name = listed, past.hash_name
         self._finisher = Finisher(book, columns, through, settle)
         if past.dated:  # in a workspace, which follows them over many runs
             self._finisher.sequences = NodeSequences(book)
@@ -158,7 +160,8 @@ def stream(
     return Stream(list_sources(paths, book), book, threads, columns, through, settle)
 
 
-class Run(NamedTuple):
+@dataclass(frozen=True)
+class Run:
     """Everything that came of a run, in memory."""
 
     rated: pa.Table
@@ -168,7 +171,18 @@ class Run(NamedTuple):
     account_days: pa.Table
     settlement: pa.Table
     audit: Audit
-    summary: dict
+    _told: dict  # the summary, but for the digest
+
+    @cached_property
+    def summary(self) -> dict:
+        """What run.json says, but for what writing adds. The tables are hashed when it is first asked for."""
+        told, digests = dict(self._told), []
+        with ThreadPoolExecutor(told["threads"]) as executor:
+            for name in TABLES:
+                table = getattr(self, name)
+                digests.append(TableDigest(table.schema, NO_PAST.hash_name))
+                digests[-1].put_all(table, executor.map)
+        return {**told, "digest": digest_of_all(digests, NO_PAST.hash_name)}
 
 
 def process(paths: Iterable, book: Any, *, threads: int | None = None, columns: Any = None, settle: bool = True) -> Run:
@@ -187,11 +201,7 @@ def process(paths: Iterable, book: Any, *, threads: int | None = None, columns: 
             if table is not None and table.num_rows:
                 parts[name].append(table)
     tables = {name: pa.concat_tables(found[1:] or found) for name, found in parts.items()}
-    digests = {name: TableDigest(table.schema) for name, table in tables.items()}
-    with batches.clock.measure("digest", batches.records_done), ThreadPoolExecutor(batches.threads) as executor:
-        for name, table in tables.items():
-            digests[name].put_all(table, executor.map)
-    return Run(**tables, **closing(batches), audit=batches.audit, summary=summary(batches, digests))
+    return Run(**tables, **closing(batches), audit=batches.audit, _told=summary(batches, None))
 
 
 def closing(batches: Stream) -> dict[str, pa.Table]:
@@ -199,16 +209,11 @@ def closing(batches: Stream) -> dict[str, pa.Table]:
     return {"account_days": batches.account_days.table(), "settlement": batches.settlement}
 
 
-def summary(batches: Stream, digests: dict[str, TableDigest]) -> dict:
+def summary(batches: Stream, digest: str | None) -> dict:
     """What run.json says, but for what writing adds."""
-    import blake3
-
     from mediation import __version__
 
     audit, book = batches.audit, batches.book
-    total = blake3.blake3()
-    for name in TABLES:
-        total.update(digests[name].digest())
     settled = batches.settlement if batches.settles else None
     return {
         **audit.totals(),
@@ -228,7 +233,7 @@ def summary(batches: Stream, digests: dict[str, TableDigest]) -> dict:
         "tzdata": tzdata_version(),
         "rulebook_hash": book.hash,
         "reference_hash": book.reference_hash,
-        "digest": total.hexdigest(),
+        "digest": digest,
         "closes": audit.closes,
         "stages": {name: dict(entry) for name, entry in batches.clock.stages.items()},
         "peak_rss_bytes": peak_rss_bytes(),
