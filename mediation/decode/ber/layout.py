@@ -34,6 +34,10 @@ class Node:
         self.actions: list[tuple] = []
         self.item = False
 
+    @property
+    def above_items(self) -> bool:
+        return any(node.item or node.above_items for node in self.children.values())
+
     def reach(self, steps: tuple[Step, ...]) -> Node:
         """The node at the end of a path from here, made where it is missing."""
         node = self
@@ -45,7 +49,8 @@ class Node:
 
 def decode_chunk_of_ber(plan: BerPlan, chunk: Chunk, source_id: int) -> Decoded:
     """What a chunk of BER records holds."""
-    decoded, _ = decode_ber(plan, chunk.context, chunk.text, chunk.begin, chunk.length, chunk.byte_offset, source_id)
+    place = (chunk.text, chunk.begin, chunk.length, chunk.rows, chunk.byte_offset)
+    decoded, _ = decode_ber(plan, chunk.context, *place, source_id)
     return decoded
 
 
@@ -128,4 +133,5 @@ def _add_nodes(plan: BerPlan, root: Node) -> None:
             predicate=(step.child, step.value) if step and step.child is not None else None,
             variant=place + 1 if varies else -1,
             item=node.item,
+            above_items=node.above_items,
         )
