@@ -85,7 +85,7 @@ Table choose_table(Input& input) {
     }
     table.program.actions.resize(next);
     nodes[3].item = input.coin();
-    nodes[0].above_items = nodes[1].above_items = nodes[3].item;
+    if (nodes[3].item) nodes[0].to_items = 1 << 1, nodes[1].to_items = uint64_t{1} << 300 % 64;
     nodes[4].variant = 5;
     nodes[4].predicate = 0;
     table.program.predicates = {{kA | 16, static_cast<Predicate::Wants>(input.below(3)), 1, "00"}};

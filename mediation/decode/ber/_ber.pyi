@@ -38,7 +38,7 @@ class BerPlan(Plan):
         predicate: tuple[int, int | bytes | None] | None = None,
         variant: int = -1,
         item: bool = False,
-        above_items: bool = False,
+        to_items: Iterable[int] = ...,
     ) -> None: ...
     def finish_tree(
         self,

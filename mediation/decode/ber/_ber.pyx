@@ -90,8 +90,8 @@ cdef extern from "decode/ber/walk.hpp" namespace "mediation" nogil:
         uint32_t actions
         uint32_t name
         cbool item
-        cbool above_items
         cbool no_value
+        uint64_t to_items
 
     cdef cppclass BerSlot:
         uint32_t tag
@@ -159,7 +159,7 @@ cdef class BerPlan(Plan):
     cdef BerProgram program
 
     def add_node(self, str name, children, actions, *, predicate=None, int variant=-1, bint item=False,
-                 bint above_items=False):
+                 to_items=()):
         """The next node of the tree; nodes of its children, by tag, come later.
 
         Parameters
@@ -174,8 +174,10 @@ cdef class BerPlan(Plan):
             (tag, value): of a child; int, bytes, or None for any.
         variant : int
             The next node of the same tag and parent, -1 where there is none.
-        item, above_items : bool
-            Its elements are items, or there are some below them.
+        item : bool
+            Its elements are items.
+        to_items : list of int
+            Tags of the children that are items or have some below them.
         """
         cdef BerNode node
         cdef Predicate wanted
@@ -194,7 +196,8 @@ cdef class BerPlan(Plan):
             elif predicate[1] is not None:
                 wanted.wants, wanted.octets = Wants.octets, predicate[1]
             self.program.predicates.push_back(wanted)
-        node.variant, node.item, node.above_items = variant, item, above_items
+        node.variant, node.item = variant, item
+        node.to_items = sum({1 << tag % 64 for tag in to_items})
         node.no_value = bool(children) and all(coding == "tag" for _, coding, *_ in actions)
         node.first_action, node.actions = <uint32_t> self.program.actions.size(), <uint32_t> len(actions)
         for field, coding, is_sum, constant, types in actions:

@@ -78,6 +78,10 @@ inline void copy_coded(const BerContext& context, const uint8_t* text, const Wor
     const uint32_t *begins = w.begins[static_cast<size_t>(field)], *ends = w.ends[static_cast<size_t>(field)];
     uint32_t begin = 0, kept = 0;
     uint8_t* at = out.data;
+    if (w.text_bytes[static_cast<size_t>(field)] == 0) {
+        std::fill_n(out.offsets + 1, w.kept, 0);
+        return;
+    }
     for (uint32_t i = 0; i < w.kept; ++i) {
         const uint32_t row = w.kept_rows ? w.kept_rows[i] : i;
         const bool again = begins[row] == begin && ends[row] == kept;

@@ -55,14 +55,17 @@ inline bool count_element(const BerProgram& program, const uint8_t* text, Level*
     const Level level = levels[open - 1];
     Element e;
     if (at >= level.end || read_element(text, at, level.end, e) != Code::ok) return false;
-    const uint32_t found = node_of(program, program.nodes[level.node], text, e);
-    const BerNode& node = program.nodes[found];
-    items += node.item;
-    if (found && node.above_items && e.constructed) {
-        if (open == kMaxDepth) return false;
-        levels[open++] = {found, static_cast<uint32_t>(e.end), e.indefinite};
-        at = e.content;
-        return true;
+    const BerNode& parent = program.nodes[level.node];
+    if (parent.to_items >> (e.tag % 64) & 1) {
+        const uint32_t found = node_of(program, parent, text, e);
+        const BerNode& node = program.nodes[found];
+        items += node.item;
+        if (found && node.to_items && e.constructed) {
+            if (open == kMaxDepth) return false;
+            levels[open++] = {found, static_cast<uint32_t>(e.end), e.indefinite};
+            at = e.content;
+            return true;
+        }
     }
     uint32_t end = static_cast<uint32_t>(e.end);
     if (e.indefinite) {
@@ -75,7 +78,7 @@ inline bool count_element(const BerProgram& program, const uint8_t* text, Level*
 
 // Rows of the record whose elements are [begin, end). What cannot be read might be items of two octets all through.
 inline uint32_t count_rows(const BerProgram& program, const uint8_t* text, uint32_t begin, uint32_t end) noexcept {
-    if (!program.nodes[0].above_items) return 1;
+    if (!program.nodes[0].to_items) return 1;
     Level levels[kMaxDepth];
     uint32_t at = begin, items = 0, open = 1;
     levels[0] = {0, end, false};

@@ -35,8 +35,9 @@ class Node:
         self.item = False
 
     @property
-    def above_items(self) -> bool:
-        return any(node.item or node.above_items for node in self.children.values())
+    def to_items(self) -> list[int]:
+        """Tags of the children that are items, or that have some below them."""
+        return [step.tag for step, node in self.children.items() if node.item or node.to_items]
 
     def reach(self, steps: tuple[Step, ...]) -> Node:
         """The node at the end of a path from here, made where it is missing."""
@@ -133,5 +134,5 @@ def _add_nodes(plan: BerPlan, root: Node) -> None:
             predicate=(step.child, step.value) if step and step.child is not None else None,
             variant=place + 1 if varies else -1,
             item=node.item,
-            above_items=node.above_items,
+            to_items=node.to_items,
         )

@@ -57,12 +57,12 @@ struct BerNode {
     uint32_t first_slot = 0, slot_mask = 0;
     uint32_t name = 0;         // of the reject's field, where the element itself is damaged
     bool has_children = false;
-    bool item = false;         // each is a row of its own
-    bool above_items = false;  // … or some below it are
-    bool no_value = false;     // it holds members and nothing else: contents that are none would be lost
+    bool item = false;      // each is a row of its own
+    bool no_value = false;  // it holds members and nothing else: contents that are none would be lost
+    uint64_t to_items = 0;  // a bit for each tag, modulo 64, of its children that are items or lead to some
 };
 
-static_assert(sizeof(BerNode) == 32);
+static_assert(sizeof(BerNode) == 40);
 
 struct BerSlot {
     uint32_t tag = 0xFFFFFFFF;  // empty

@@ -114,8 +114,8 @@ inline void store_decimal(BerRow& r, const FieldPlan& f, const BerAction& a, Spa
     if (p.code != Code::ok) return fail(r, f, p.code);
     __int128 value = p.value;
     if (a.coding != Coding::rate) {
-        if (value % r.context.divisor) return fail(r, f, Code::too_many_decimals);
-        value = value * r.context.multiplier / r.context.divisor;
+        if (p.value % r.context.divisor) return fail(r, f, Code::too_many_decimals);
+        value = __int128{p.value / r.context.divisor} * r.context.multiplier;
     }
     __int128& out = cell<__int128>(r, f);
     value += out;

@@ -141,6 +141,7 @@ inline void spread(T* data, const int16_t* item, uint32_t from, uint32_t to) noe
 inline void spread_column(const TextPlan& plan, Work& work, int32_t column, uint32_t from, uint32_t to) noexcept {
     const int16_t* item = work.records.row_item;
     const auto c = static_cast<size_t>(column);
+    if (!std::memchr(work.nulls[c] + from, 0, to - from)) return;
     spread(work.nulls[c], item, from, to);
     if (plan.columns[c].kind == Kind::utf8) {
         const auto field = static_cast<size_t>(plan.columns[c].field);
