@@ -36,10 +36,9 @@ inline bool fits(const Predicate& p, const uint8_t* text, const Element& e) noex
     return value.code == Code::ok && value.value == p.integer;
 }
 
-// The node that the table has for an element; 0 when it is to be passed over.
-inline uint32_t node_of(const BerProgram& program, const BerNode& parent, const uint8_t* text,
-                        const Element& e) noexcept {
-    auto found = static_cast<int32_t>(program.child(parent, e.tag));
+// The first of a tag's variants from `found` on that fits; 0 when none does.
+[[gnu::noinline]] inline uint32_t variant_of(const BerProgram& program, int32_t found, const uint8_t* text,
+                                             const Element& e) noexcept {
     while (found > 0) {
         const BerNode& node = program.nodes[static_cast<size_t>(found)];
         if (node.predicate < 0 || fits(program.predicates[static_cast<size_t>(node.predicate)], text, e))
@@ -47,6 +46,13 @@ inline uint32_t node_of(const BerProgram& program, const BerNode& parent, const 
         found = node.variant;
     }
     return 0;
+}
+
+// The node that the table has for an element; 0 when it is to be passed over.
+inline uint32_t node_of(const BerProgram& program, const BerNode& parent, const uint8_t* text,
+                        const Element& e) noexcept {
+    const uint32_t found = program.child(parent, e.tag);
+    return program.nodes[found].predicate < 0 ? found : variant_of(program, static_cast<int32_t>(found), text, e);
 }
 
 // Passes over the element at `at`, or opens it where items may be in it; false when it cannot be read.

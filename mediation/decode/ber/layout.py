@@ -110,11 +110,14 @@ class Placed(NamedTuple):
 
 
 def _placed(root: Node) -> list[Placed]:
-    """Every node after its parent; variants of one tag stand together, the plain one last."""
-    placed = [Placed(root, None, -1)]
-    for place, (node, _, _) in enumerate(placed):  # grows while it is gone through
-        steps = sorted(node.children, key=lambda step: (step.tag, step.child is None, str(step.value)))
-        placed += [Placed(node.children[step], step, place) for step in steps]
+    """Every node after its parent, what is below it nearby; variants of one tag stand together, the plain one last."""
+    placed, waiting = [Placed(root, None, -1)], [0]
+    while waiting:
+        place, first = waiting.pop(), len(placed)
+        children = placed[place].node.children
+        steps = sorted(children, key=lambda step: (step.tag, step.child is None, str(step.value)))
+        placed += [Placed(children[step], step, place) for step in steps]
+        waiting += reversed(range(first, len(placed)))
     return placed
 
 

@@ -20,7 +20,8 @@ inline constexpr uint32_t kRowsAhead = 512;  // made ready and finished together
 // A record while it is walked.
 struct Walk {
     BerRow row;
-    uint32_t capacity;     // rows
+    uint32_t capacity;   // rows
+    uint8_t* filled[2];  // by column: of the record's first row, and of a later item's
     uint32_t cleared = 0;  // rows that are made ready
     uint32_t base = 0;     // the record's first row
     uint32_t items = 0;    // begun in this record
@@ -56,6 +57,8 @@ inline void begin_row(Walk& w, uint32_t row, uint32_t item) noexcept {
     Records& r = w.row.work.records;
     if (row == w.cleared) clear_ahead(w);
     w.row.row = row;
+    w.row.filled = w.filled[item != 0];
+    std::memset(w.row.filled, 0, w.row.plan.columns.size());
     r.row_record[row] = w.row.record;
     r.row_item[row] = static_cast<int16_t>(item);
     r.rows = row + 1;
@@ -117,7 +120,7 @@ inline Code walk_record(Walk& w, uint32_t begin, uint32_t end, uint32_t& name) n
         name = node.name;
         if (level.ends(w.row.text, at)) {
             at += level.indefinite ? 2 : 0;
-            if (node.item) w.row.row = w.base;
+            if (node.item) w.row.row = w.base, w.row.filled = w.filled[0];
             --w.open;
         } else {
             code = at < level.end ? take_element(w, node, level.end, at) : Code::element_overrun;
@@ -260,7 +263,8 @@ inline bool begin_records(const TextPlan& plan, BerFraming framing, const uint8_
 // Step 2. Returns how many elements the table does not know; they are passed over.
 inline int64_t walk(const TextPlan& plan, const BerProgram& program, const BerContext& context, const uint8_t* text,
                     uint32_t capacity, Work& work) {
-    detail::Walk w{{plan, program, context, text, work}, capacity};
+    std::vector<uint8_t> filled(2 * plan.columns.size());
+    detail::Walk w{{plan, program, context, text, work}, capacity, {filled.data(), filled.data() + plan.columns.size()}};
     Records& r = work.records;
     uint32_t finished = 0;
     for (uint32_t record = 0; record < r.records; ++record) {
