@@ -85,8 +85,10 @@ Table choose_table(Input& input) {
     }
     table.program.actions.resize(next);
     nodes[3].item = input.coin();
+    if (nodes[3].item) nodes[0].to_items = 1 << 1, nodes[1].to_items = uint64_t{1} << 300 % 64;
     nodes[4].variant = 5;
-    nodes[4].predicate = {kA | 16, static_cast<Predicate::Wants>(input.below(3)), 1, "00"};
+    nodes[4].predicate = 0;
+    table.program.predicates = {{kA | 16, static_cast<Predicate::Wants>(input.below(3)), 1, "00"}};
     table.program.set_children(0, {{kA | 1, 1}});
     table.program.set_children(1, {{kA | 2, 2}, {kA | 300, 3}, {kA | 4, 4}});
     table.program.set_children(2, {{kA | 2, 2}, {kA | 5, 6}});  // into itself: as deep as one likes
@@ -147,19 +149,18 @@ void keep_column(const Table& table, const uint8_t* text, const Work& work, size
 Outcome decode(const Table& table, const uint8_t* text, uint32_t length) {
     Outcome outcome;
     Work work;
-    uint32_t capacity = 0, spare = 1;
-    std::vector<BuildColumn> built;
-    for (Walked walked = Walked::too_few_rows; walked == Walked::too_few_rows; spare = 4 * capacity) {
-        REQUIRE(begin_records(table.plan, table.context.framing, text, length, spare, work, capacity));
-        built = std::vector<BuildColumn>(table.plan.columns.size());
-        for (size_t c = 0; c < built.size(); ++c) {
-            if (table.plan.columns[c].kind == Kind::utf8) continue;
-            const Kind kind = table.plan.columns[c].kind;
-            REQUIRE(build_column(built[c], "", kind, table.plan.columns[c].nullable, nullptr, capacity, 0));
-            work.data[c] = built[c].out.data;
-        }
-        walked = walk(table.plan, table.program, table.context, text, capacity, work, outcome.unknown);
+    const BerFraming framing = table.context.framing;
+    const Portion all = take_portion(table.program, framing, text, 0, length, kMaxRecordBytes, UINT32_MAX);
+    REQUIRE(all.end == length);
+    REQUIRE(begin_records(table.plan, framing, text, length, all.rows, work));
+    std::vector<BuildColumn> built(table.plan.columns.size());
+    for (size_t c = 0; c < built.size(); ++c) {
+        if (table.plan.columns[c].kind == Kind::utf8) continue;
+        const Kind kind = table.plan.columns[c].kind;
+        REQUIRE(build_column(built[c], "", kind, table.plan.columns[c].nullable, nullptr, all.rows, 0));
+        work.data[c] = built[c].out.data;
     }
+    outcome.unknown = walk(table.plan, table.program, table.context, text, all.rows, work);
     REQUIRE(compact(table.plan, work));
     outcome.rows.resize(work.kept);
     for (size_t c = 0; c < built.size(); ++c) keep_column(table, text, work, c, built[c], outcome);

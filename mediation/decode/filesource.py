@@ -27,7 +27,8 @@ CHUNK_BYTES = 1 << 22
 class Chunk(NamedTuple):
     """Whole records: `length` bytes of `text` from `begin`, which is at `byte_offset` of the decompressed stream.
 
-    `context` is what the file's header says to its records, where a format has such things.
+    `context` is what the file's header says to its records, and `rows` how many they have at most, where a format has
+    such things.
     """
 
     text: Text
@@ -35,6 +36,7 @@ class Chunk(NamedTuple):
     length: int
     byte_offset: int
     context: Any = None
+    rows: int = 0
 
 
 class Stretch(NamedTuple):

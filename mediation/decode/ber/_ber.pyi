@@ -8,7 +8,7 @@ from mediation.decode._text import Decoded, Plan, Text, TextCopier
 CODINGS: dict[str, Any]
 STOPS: dict[Any, str]
 CODE_NAMES: dict[int, str]
-MOST_RECORDS: int
+MOST_ROWS: int
 
 def cut(
     context: Context,
@@ -20,8 +20,11 @@ def cut(
     longest: int,
     most: int = ...,
 ) -> tuple[int, int, str, str, int]: ...
+def portion(
+    plan: BerPlan, context: Context, text: Text, begin: int, end: int, longest: int, most: int = ...
+) -> tuple[int, int]: ...
 def decode_ber(
-    plan: BerPlan, context: Context, text: Text, begin: int, length: int, byte_offset: int, source_id: int
+    plan: BerPlan, context: Context, text: Text, begin: int, length: int, rows: int, byte_offset: int, source_id: int
 ) -> tuple[Decoded, int]: ...
 
 @disjoint_base
@@ -35,6 +38,7 @@ class BerPlan(Plan):
         predicate: tuple[int, int | bytes | None] | None = None,
         variant: int = -1,
         item: bool = False,
+        to_items: Iterable[int] = ...,
     ) -> None: ...
     def finish_tree(
         self,

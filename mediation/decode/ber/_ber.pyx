@@ -2,7 +2,8 @@
 
 Conventions
 -----------
-- `cut` finds how much of a text is whole records; `decode_ber` takes nothing else.
+- `cut` finds how much of a text is whole records, `portion` parts them where they have many rows; `decode_ber` takes
+  nothing else.
 - A `Context` is what one file's header says to its records; all pieces of the file are decoded with it.
 """
 
@@ -57,10 +58,6 @@ cdef extern from "decode/ber/walk.hpp" namespace "mediation" nogil:
         contents_end
         damaged
 
-    cdef enum class Walked(uint8_t):
-        all
-        too_few_rows
-
     cdef cppclass Cut:
         uint32_t end
         uint32_t records
@@ -87,13 +84,14 @@ cdef extern from "decode/ber/walk.hpp" namespace "mediation" nogil:
         uint32_t field
 
     cdef cppclass BerNode:
-        Predicate predicate
+        int32_t predicate
         int32_t variant
         uint32_t first_action
         uint32_t actions
+        uint32_t name
         cbool item
         cbool no_value
-        uint32_t name
+        uint64_t to_items
 
     cdef cppclass BerSlot:
         uint32_t tag
@@ -101,6 +99,7 @@ cdef extern from "decode/ber/walk.hpp" namespace "mediation" nogil:
 
     cdef cppclass BerProgram:
         vector[BerNode] nodes
+        vector[Predicate] predicates
         vector[BerAction] actions
         vector[int32_t] record_columns
         vector[uint32_t] header_fields
@@ -129,10 +128,16 @@ cdef extern from "decode/ber/walk.hpp" namespace "mediation" nogil:
 
     Cut cut_records(BerFraming framing, const uint8_t* text, uint32_t at, uint32_t filled, uint64_t container,
                     cbool indefinite, uint32_t longest, uint32_t most)
-    cbool begin_records(const TextPlan& plan, BerFraming framing, const uint8_t* text, uint32_t length, uint32_t spare,
-                        Work& work, uint32_t& capacity)
-    Walked walk(const TextPlan& plan, const BerProgram& program, const BerContext& context, const uint8_t* text,
-                uint32_t capacity, Work& work, int64_t& unknown)
+    cdef cppclass Portion:
+        uint32_t end
+        uint32_t rows
+
+    Portion take_portion(const BerProgram& program, BerFraming framing, const uint8_t* text, uint32_t at, uint32_t limit,
+                         uint32_t longest, uint32_t most)
+    cbool begin_records(const TextPlan& plan, BerFraming framing, const uint8_t* text, uint32_t length, uint32_t rows,
+                        Work& work)
+    int64_t walk(const TextPlan& plan, const BerProgram& program, const BerContext& context, const uint8_t* text,
+                 uint32_t capacity, Work& work)
     int64_t coded_bytes(const Work& work, int32_t field)
     void copy_coded(const BerContext& context, const uint8_t* text, const Work& work, int32_t field, ColumnOut& out)
 
@@ -145,7 +150,7 @@ CODINGS = {
 }
 STOPS = {Stop.paused: "paused", Stop.more: "more", Stop.contents_end: "contents_end", Stop.damaged: "damaged"}
 CODE_NAMES = {number: name for name, number in all_codes().items()}
-MOST_RECORDS = 1 << 16  # of one piece; bounds what its columns can take, however small the records are
+MOST_ROWS = 1 << 16  # of one piece; bounds what its columns can take, however small records and items are
 
 
 cdef class BerPlan(Plan):
@@ -153,7 +158,8 @@ cdef class BerPlan(Plan):
 
     cdef BerProgram program
 
-    def add_node(self, str name, children, actions, *, predicate=None, int variant=-1, bint item=False):
+    def add_node(self, str name, children, actions, *, predicate=None, int variant=-1, bint item=False,
+                 to_items=()):
         """The next node of the tree; nodes of its children, by tag, come later.
 
         Parameters
@@ -169,8 +175,12 @@ cdef class BerPlan(Plan):
         variant : int
             The next node of the same tag and parent, -1 where there is none.
         item : bool
+            Its elements are items.
+        to_items : list of int
+            Tags of the children that are items or have some below them.
         """
         cdef BerNode node
+        cdef Predicate wanted
         cdef BerAction action
         cdef BerSlot slot
         cdef vector[BerSlot] slots
@@ -179,12 +189,15 @@ cdef class BerPlan(Plan):
             node.name = <uint32_t> self.names.fields.size()
             self.names.fields.push_back(name.encode())
         if predicate is not None:
-            node.predicate.tag = predicate[0]
+            node.predicate = <int32_t> self.program.predicates.size()
+            wanted.tag = predicate[0]
             if isinstance(predicate[1], int):
-                node.predicate.wants, node.predicate.integer = Wants.integer, predicate[1]
+                wanted.wants, wanted.integer = Wants.integer, predicate[1]
             elif predicate[1] is not None:
-                node.predicate.wants, node.predicate.octets = Wants.octets, predicate[1]
+                wanted.wants, wanted.octets = Wants.octets, predicate[1]
+            self.program.predicates.push_back(wanted)
         node.variant, node.item = variant, item
+        node.to_items = sum({1 << tag % 64 for tag in to_items})
         node.no_value = bool(children) and all(coding == "tag" for _, coding, *_ in actions)
         node.first_action, node.actions = <uint32_t> self.program.actions.size(), <uint32_t> len(actions)
         for field, coding, is_sum, constant, types in actions:
@@ -270,7 +283,7 @@ cdef class CodedCopier(TextCopier):
 
 
 def cut(Context context, Text text, int64_t begin, int64_t filled, container, bint indefinite, int64_t longest,
-        int64_t most=MOST_RECORDS):
+        int64_t most=MOST_ROWS):
     """How much of a text is whole records.
 
     Parameters
@@ -307,14 +320,42 @@ def cut(Context context, Text text, int64_t begin, int64_t filled, container, bi
     return found.end, found.records, STOPS[found.stop], CODE_NAMES[<int> found.code], found.next
 
 
-def decode_ber(BerPlan plan, Context context, Text text, int64_t begin, int64_t length, int64_t byte_offset,
-               int32_t source_id):
+def portion(BerPlan plan, Context context, Text text, int64_t begin, int64_t end, int64_t longest,
+            int64_t most=MOST_ROWS):
+    """Where whole records that stand up to `end` are to be parted, lest they have too many rows.
+
+    Parameters
+    ----------
+    begin, end, longest : int
+        As in `cut`.
+    most : int
+        Rows, where more than one record is taken.
+
+    Returns
+    -------
+    end : int
+        Of the portion.
+    rows : int
+        That it has at most.
+    """
+    cdef const uint8_t* bytes_ = checked(text, 0, end)
+    cdef Portion taken
+    with nogil:
+        taken = take_portion(plan.program, context.native.framing, bytes_, <uint32_t> begin, <uint32_t> end,
+                             <uint32_t> longest, <uint32_t> most)
+    return taken.end, taken.rows
+
+
+def decode_ber(BerPlan plan, Context context, Text text, int64_t begin, int64_t length, int64_t rows,
+               int64_t byte_offset, int32_t source_id):
     """Decodes whole records.
 
     Parameters
     ----------
     begin, length : int
         The bytes of `text` to decode.
+    rows : int
+        What `portion` says of them.
     byte_offset : int
         Of the first of them in the file's decompressed stream.
     source_id : int
@@ -327,22 +368,16 @@ def decode_ber(BerPlan plan, Context context, Text text, int64_t begin, int64_t 
     """
     cdef const uint8_t* bytes_ = checked(text, begin, length)
     cdef CodedCopier copier = CodedCopier()
-    cdef uint32_t spare = 16
     cdef Work work
     cdef cbool enough
-    cdef uint32_t capacity = 0
-    cdef int64_t unknown = 0
-    cdef Walked walked = Walked.too_few_rows
-    while walked == Walked.too_few_rows:
-        with nogil:
-            enough = begin_records(plan.native, context.native.framing, bytes_, <uint32_t> length, spare, work,
-                                   capacity)
-        if not enough:
-            raise MemoryError
-        builder = Builder(capacity)
-        places = add_fixed(plan, builder, work)
-        with nogil:
-            walked = walk(plan.native, plan.program, context.native, bytes_, capacity, work, unknown)
-        spare = 4 * capacity
+    cdef int64_t unknown
+    with nogil:
+        enough = begin_records(plan.native, context.native.framing, bytes_, <uint32_t> length, <uint32_t> rows, work)
+    if not enough:
+        raise MemoryError
+    builder = Builder(rows)
+    places = add_fixed(plan, builder, work)
+    with nogil:
+        unknown = walk(plan.native, plan.program, context.native, bytes_, <uint32_t> rows, work)
     copier.plan, copier.bytes_, copier.context = plan, bytes_, context
     return finish_decoded(plan, builder, places, work, copier, source_id, byte_offset), unknown

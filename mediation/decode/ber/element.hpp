@@ -115,6 +115,19 @@ inline Code whole_element(const uint8_t* text, uint32_t at, uint32_t limit, Elem
     return code;
 }
 
+// The first element of a tag among the contents; false when there is none or they cannot be read.
+inline bool find_child(const uint8_t* text, uint32_t at, uint32_t limit, uint32_t tag, Element& e) noexcept {
+    while (at < limit && !end_of_contents(text, at, limit)) {
+        uint32_t next = 0;
+        if (whole_element(text, at, limit, e, next) != Code::ok) return false;
+        if (e.tag == tag) return true;
+        at = next;
+    }
+    return false;
+}
+
+inline uint32_t length_of(const Element& e) noexcept { return static_cast<uint32_t>(e.end) - e.content; }
+
 // ------------------------------------------------------------------------------------------- records
 
 enum class Stop : uint8_t {

@@ -34,6 +34,11 @@ class Node:
         self.actions: list[tuple] = []
         self.item = False
 
+    @property
+    def to_items(self) -> list[int]:
+        """Tags of the children that are items, or that have some below them."""
+        return [step.tag for step, node in self.children.items() if node.item or node.to_items]
+
     def reach(self, steps: tuple[Step, ...]) -> Node:
         """The node at the end of a path from here, made where it is missing."""
         node = self
@@ -45,7 +50,8 @@ class Node:
 
 def decode_chunk_of_ber(plan: BerPlan, chunk: Chunk, source_id: int) -> Decoded:
     """What a chunk of BER records holds."""
-    decoded, _ = decode_ber(plan, chunk.context, chunk.text, chunk.begin, chunk.length, chunk.byte_offset, source_id)
+    place = (chunk.text, chunk.begin, chunk.length, chunk.rows, chunk.byte_offset)
+    decoded, _ = decode_ber(plan, chunk.context, *place, source_id)
     return decoded
 
 
@@ -104,11 +110,14 @@ class Placed(NamedTuple):
 
 
 def _placed(root: Node) -> list[Placed]:
-    """Every node after its parent; variants of one tag stand together, the plain one last."""
-    placed = [Placed(root, None, -1)]
-    for place, (node, _, _) in enumerate(placed):  # grows while it is gone through
-        steps = sorted(node.children, key=lambda step: (step.tag, step.child is None, str(step.value)))
-        placed += [Placed(node.children[step], step, place) for step in steps]
+    """Every node after its parent, what is below it nearby; variants of one tag stand together, the plain one last."""
+    placed, waiting = [Placed(root, None, -1)], [0]
+    while waiting:
+        place, first = waiting.pop(), len(placed)
+        children = placed[place].node.children
+        steps = sorted(children, key=lambda step: (step.tag, step.child is None, str(step.value)))
+        placed += [Placed(children[step], step, place) for step in steps]
+        waiting += reversed(range(first, len(placed)))
     return placed
 
 
@@ -128,4 +137,5 @@ def _add_nodes(plan: BerPlan, root: Node) -> None:
             predicate=(step.child, step.value) if step and step.child is not None else None,
             variant=place + 1 if varies else -1,
             item=node.item,
+            to_items=node.to_items,
         )

@@ -36,7 +36,7 @@ enum class Coding : uint8_t {
 };
 
 struct Predicate {
-    uint32_t tag = 0xFFFFFFFF;  // of a child; none: always true
+    uint32_t tag = 0;  // of a child
     enum class Wants : uint8_t { anything, integer, octets } wants = Wants::anything;
     int64_t integer = 0;
     std::string octets;
@@ -51,15 +51,18 @@ struct BerAction {
 };
 
 struct BerNode {
-    Predicate predicate;
+    int32_t predicate = -1;  // none: always true
     int32_t variant = -1;
     uint32_t first_action = 0, actions = 0;
     uint32_t first_slot = 0, slot_mask = 0;
+    uint32_t name = 0;         // of the reject's field, where the element itself is damaged
     bool has_children = false;
-    bool item = false;    // each is a row of its own
+    bool item = false;      // each is a row of its own
     bool no_value = false;  // it holds members and nothing else: contents that are none would be lost
-    uint32_t name = 0;    // of the reject's field, where the element itself is damaged
+    uint64_t to_items = 0;  // a bit for each tag, modulo 64, of its children that are items or lead to some
 };
+
+static_assert(sizeof(BerNode) == 40);
 
 struct BerSlot {
     uint32_t tag = 0xFFFFFFFF;  // empty
@@ -68,6 +71,7 @@ struct BerSlot {
 
 struct BerProgram {
     std::vector<BerNode> nodes;
+    std::vector<Predicate> predicates;
     std::vector<BerSlot> slots;
     std::vector<BerAction> actions;
     std::vector<int32_t> record_columns;  // not filled below an item

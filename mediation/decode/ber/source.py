@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from mediation.decode._text import Text
 from mediation.decode.ber import elements
-from mediation.decode.ber._ber import cut
+from mediation.decode.ber._ber import cut, portion
 from mediation.decode.ber.cdrfile import UNKNOWN, FileHeader, file_header
 from mediation.decode.ber.outside import Outside, Part, context_of
 from mediation.decode.filesource import Chunk, FileSource, Stretch, Window
@@ -24,7 +24,7 @@ from mediation.errors import SourceRefused, UsageError
 from mediation.rulebook.tags import paths_of, tag_of
 
 MOST_OUTSIDE = 1 << 21  # octets of a header or trailer: a few thousand recording entities take a tenth of that
-LEAST_MEAN_BYTES = 128  # of records; smaller ones are cut into more pieces, because a row's columns take more than they
+LEAST_MEAN_BYTES = 128  # of rows; smaller ones are cut into more pieces, because a row's columns take more than they
 FILLER = b"\x00\xff"
 _NO_FILLER = re.compile(rb"[^\x00\xff]")
 
@@ -150,8 +150,10 @@ class BerSource(FileSource):
             text, begin, filled, offset = window
             ends = None if container is None else container - offset
             end, _, stop, code, says = cut(self._context, text, begin, filled, ends, indefinite, self._longest, most)
-            if end > begin:
-                yield Chunk(text, begin, end - begin, offset + begin, self._context)
+            while begin < end:
+                to, rows = portion(self._plan, self._context, text, begin, end, self._longest, most)
+                yield Chunk(text, begin, to - begin, offset + begin, self._context, rows)
+                begin = to
             window = window._replace(begin=end)
             if stop == "contents_end":
                 yield from self._trailer(window)

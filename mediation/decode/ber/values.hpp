@@ -27,6 +27,7 @@ struct BerRow {
     Work& work;
     uint32_t record = 0;
     uint32_t row = 0;
+    uint8_t* filled = nullptr;  // by column: whether the row has its value
     int64_t unknown = 0;  // elements that the table does not know
 };
 
@@ -42,22 +43,10 @@ inline T& cell(BerRow& r, const FieldPlan& f) noexcept {
     return reinterpret_cast<T*>(r.work.data[static_cast<size_t>(f.column)])[r.row];
 }
 
-inline uint8_t& is_null(BerRow& r, const FieldPlan& f) noexcept {
-    return r.work.nulls[static_cast<size_t>(f.column)][r.row];
+inline void fill(BerRow& r, const FieldPlan& f) noexcept {
+    r.work.nulls[static_cast<size_t>(f.column)][r.row] = 0;
+    r.filled[f.column] = 1;
 }
-
-// The first element of a tag among the contents; false when there is none or they cannot be read.
-inline bool find_child(const uint8_t* text, uint32_t at, uint32_t limit, uint32_t tag, Element& e) noexcept {
-    while (at < limit && !end_of_contents(text, at, limit)) {
-        uint32_t next = 0;
-        if (whole_element(text, at, limit, e, next) != Code::ok) return false;
-        if (e.tag == tag) return true;
-        at = next;
-    }
-    return false;
-}
-
-inline uint32_t length_of(const Element& e) noexcept { return static_cast<uint32_t>(e.end) - e.content; }
 
 // Octets without the padding that the field is declared with.
 inline Span stripped(const FieldPlan& f, const uint8_t* at, uint32_t length) noexcept {
@@ -116,7 +105,7 @@ inline void store_integer(BerRow& r, const FieldPlan& f, const BerAction& a, Spa
         p.code = Code::number_overflow;
     if (p.code != Code::ok) return fail(r, f, p.code);
     out = p.value;
-    is_null(r, f) = 0;
+    fill(r, f);
 }
 
 // An amount in the file's own decimals, or a rate that is brought to 10^-6 already.
@@ -127,15 +116,15 @@ inline void store_decimal(BerRow& r, const FieldPlan& f, const BerAction& a, Spa
     if (p.code != Code::ok) return fail(r, f, p.code);
     __int128 value = p.value;
     if (a.coding != Coding::rate) {
-        if (value % r.context.divisor) return fail(r, f, Code::too_many_decimals);
-        value = value * r.context.multiplier / r.context.divisor;
+        if (p.value % r.context.divisor) return fail(r, f, Code::too_many_decimals);
+        value = __int128{p.value / r.context.divisor} * r.context.multiplier;
     }
     __int128& out = cell<__int128>(r, f);
     value += out;
     if (p.value < 0 && !f.is_signed) return fail(r, f, Code::negative);
     if (value >= kLimit || value <= -kLimit) return fail(r, f, Code::number_overflow);
     out = value;
-    is_null(r, f) = 0;
+    fill(r, f);
 }
 
 // --------------------------------------------------------------------------------------------- times
@@ -193,7 +182,7 @@ inline void store_instant(BerRow& r, const FieldPlan& f, const BerAction& a, Spa
     if (i.code == Code::missing_value) return;
     if (i.code != Code::ok) return fail(r, f, i.code);
     cell<int64_t>(r, f) = i.us;
-    is_null(r, f) = 0;
+    fill(r, f);
 }
 
 // The UTC offset of a time, in seconds.
@@ -209,7 +198,7 @@ inline void store_offset(BerRow& r, const FieldPlan& f, const BerAction& a, Span
         us = offset->value;
     }
     cell<int64_t>(r, f) = us / kSecond;
-    is_null(r, f) = 0;
+    fill(r, f);
 }
 
 // ------------------------------------------------------------------------------------- codes and text
@@ -228,7 +217,7 @@ inline void store_code(BerRow& r, const FieldPlan& f, const BerAction& a, Span s
     const int16_t code = a.coding == Coding::tag ? a.constant : f.enumeration.find(s);
     if (code < 0) return fail(r, f, Code::unknown_value);
     cell<int16_t>(r, f) = code;
-    is_null(r, f) = 0;
+    fill(r, f);
 }
 
 struct Kept {
@@ -274,7 +263,7 @@ inline void keep(BerRow& r, const FieldPlan& f, Coding coding, uint32_t at, cons
     r.work.begins[field][r.row] = at;
     r.work.ends[field][r.row] = kept.length | static_cast<uint32_t>(coding) << 24;
     r.work.text_bytes[field] += kept.characters;
-    is_null(r, f) = 0;
+    fill(r, f);
 }
 
 // A recording entity's name; null when the header does not have it, or it is not of the types that are meant.
@@ -299,7 +288,7 @@ inline void store_text(BerRow& r, const FieldPlan& f, const BerAction& a, Span s
 // Stores the contents [begin, end) of an element as the action says.
 inline void store(BerRow& r, const BerAction& a, bool constructed, uint32_t begin, uint32_t end) noexcept {
     const FieldPlan& f = r.plan.fields[a.field];
-    if (!a.sum && !detail::is_null(r, f)) return;
+    if (!a.sum && r.filled[f.column]) return;
     Span s{r.text + begin, end - begin};
     const bool composite = a.coding == Coding::tap_time || a.coding == Coding::tap_offset || a.coding == Coding::tag;
     if (constructed && !composite) return detail::fail(r, f, Code::segmented_value);

@@ -7,52 +7,58 @@
 // - An item is a row of its own; values beside it belong to the record, and are said again in each of its rows.
 #pragma once
 
-#include <cstdio>
-
-#include "decode/ber/values.hpp"
+#include "decode/ber/copy.hpp"
+#include "decode/ber/items.hpp"
+#include "native/check.hpp"
 
 namespace mediation {
 
-
-enum class Walked : uint8_t { all, too_few_rows };
-
 namespace detail {
 
-struct Level {
-    uint32_t node;
-    uint32_t end;
-    bool indefinite;
-};
+inline constexpr uint32_t kRowsAhead = 512;  // made ready and finished together: their cells are in the cache all the time
 
 // A record while it is walked.
 struct Walk {
     BerRow row;
     uint32_t capacity;   // rows
-    uint32_t base = 0;   // the record's first row
-    uint32_t items = 0;  // begun in this record
-    bool full = false;   // there is no row for an item
+    uint8_t* filled[2];  // by column: of the record's first row, and of a later item's
+    uint32_t cleared = 0;  // rows that are made ready
+    uint32_t base = 0;     // the record's first row
+    uint32_t items = 0;    // begun in this record
     uint32_t open = 0;
     Level levels[kMaxDepth] = {};
 };
 
-inline bool fits(const Predicate& p, const uint8_t* text, const Element& e) noexcept {
-    if (p.tag == 0xFFFFFFFF) return true;
-    Element child;
-    if (!find_child(text, e.content, static_cast<uint32_t>(e.end), p.tag, child)) return false;
-    if (p.wants == Predicate::Wants::anything) return true;
-    if (child.constructed) return false;
-    const uint32_t length = length_of(child);
-    const uint8_t* at = text + child.content;
-    if (p.wants == Predicate::Wants::octets)
-        return length == p.octets.size() && !std::memcmp(at, p.octets.data(), length);
-    if (length == 0) return false;
-    const Parsed value = ber_integer(at, length);
-    return value.code == Code::ok && value.value == p.integer;
+// Makes rows as if nothing had been written to them.
+inline void clear_rows(const TextPlan& plan, Work& work, uint32_t from, uint32_t count) noexcept {
+    std::memset(work.flags + from, 0, count);
+    for (size_t c = 0; c < plan.columns.size(); ++c) {
+        const ColumnPlan& column = plan.columns[c];
+        if (column.field < 0) continue;
+        std::memset(work.nulls[c] + from, 1, count);
+        if (column.kind == Kind::utf8) {
+            std::fill_n(work.begins[static_cast<size_t>(column.field)] + from, count, 0u);
+            std::fill_n(work.ends[static_cast<size_t>(column.field)] + from, count, 0u);
+            continue;
+        }
+        const auto width = static_cast<size_t>(kWidths[static_cast<int>(column.kind)]);
+        std::memset(work.data[c] + from * width, 0, count * width);
+    }
+}
+
+[[gnu::noinline]] inline void clear_ahead(Walk& w) noexcept {
+    MEDIATION_CHECK(w.cleared < w.capacity);
+    const uint32_t count = std::min(kRowsAhead, w.capacity - w.cleared);
+    clear_rows(w.row.plan, w.row.work, w.cleared, count);
+    w.cleared += count;
 }
 
 inline void begin_row(Walk& w, uint32_t row, uint32_t item) noexcept {
     Records& r = w.row.work.records;
+    if (row == w.cleared) clear_ahead(w);
     w.row.row = row;
+    w.row.filled = w.filled[item != 0];
+    std::memset(w.row.filled, 0, w.row.plan.columns.size());
     r.row_record[row] = w.row.record;
     r.row_item[row] = static_cast<int16_t>(item);
     r.rows = row + 1;
@@ -63,20 +69,8 @@ inline Code begin_item(Walk& w) noexcept {
     const uint32_t item = w.items++;
     if (item == 0) return Code::ok;
     if (item >= kMostItems) return Code::too_many_items;
-    if (w.base + item >= w.capacity) {
-        w.full = true;
-        return Code::too_many_items;
-    }
     begin_row(w, w.base + item, item);
     return Code::ok;
-}
-
-// The node that the table has for an element; 0 when it is to be passed over.
-inline uint32_t node_of(const Walk& w, const BerNode& parent, const Element& e) noexcept {
-    const BerProgram& program = w.row.program;
-    for (auto node = static_cast<int32_t>(program.child(parent, e.tag)); node > 0; node = program.nodes[node].variant)
-        if (fits(program.nodes[static_cast<size_t>(node)].predicate, w.row.text, e)) return static_cast<uint32_t>(node);
-    return 0;
 }
 
 // Takes the element that begins at `at`: stores its values, and passes it over or opens it.
@@ -86,7 +80,7 @@ inline Code take_element(Walk& w, const BerNode& parent, uint32_t limit, uint32_
     Code code = read_element(w.row.text, at, limit, e);
     if (code != Code::ok) return code;
     if (e.tag == 0) return Code::bad_tag;  // end-of-contents octets where none may stand
-    const uint32_t found = node_of(w, parent, e);
+    const uint32_t found = node_of(program, parent, w.row.text, e);
     const BerNode& node = program.nodes[found];
     const bool opens = found && node.has_children && e.constructed;
     const bool values = found && node.actions;
@@ -124,10 +118,9 @@ inline Code walk_record(Walk& w, uint32_t begin, uint32_t end, uint32_t& name) n
         const Level& level = w.levels[w.open - 1];
         const BerNode& node = program.nodes[level.node];
         name = node.name;
-        const bool ends = level.indefinite ? end_of_contents(w.row.text, at, level.end) : at == level.end;
-        if (ends) {
+        if (level.ends(w.row.text, at)) {
             at += level.indefinite ? 2 : 0;
-            if (node.item) w.row.row = w.base;
+            if (node.item) w.row.row = w.base, w.row.filled = w.filled[0];
             --w.open;
         } else {
             code = at < level.end ? take_element(w, node, level.end, at) : Code::element_overrun;
@@ -136,66 +129,66 @@ inline Code walk_record(Walk& w, uint32_t begin, uint32_t end, uint32_t& name) n
     return code == Code::ok && at != end ? Code::trailing_bytes : code;
 }
 
-// ------------------------------------------------------------------------------------- a record's rows
+// ----------------------------------------------------------------------------------------- finished rows
 
+// Rows [from, to), of which those with an item number take what the row above them has.
 template <typename T>
-inline void repeat(uint8_t* data, uint32_t from, uint32_t to) noexcept {
-    reinterpret_cast<T*>(data)[to] = reinterpret_cast<const T*>(data)[from];
+inline void spread(T* data, const int16_t* item, uint32_t from, uint32_t to) noexcept {
+    T last{};
+    for (uint32_t row = from; row < to; ++row) {
+        last = item[row] ? last : data[row];
+        data[row] = last;
+    }
 }
 
-inline void copy_cell(const TextPlan& plan, Work& work, int32_t c, uint32_t from, uint32_t to) noexcept {
-    const ColumnPlan& column = plan.columns[static_cast<size_t>(c)];
-    work.nulls[static_cast<size_t>(c)][to] = work.nulls[static_cast<size_t>(c)][from];
-    if (column.kind == Kind::utf8) {
-        const auto field = static_cast<size_t>(column.field);
-        work.begins[field][to] = work.begins[field][from];
-        work.ends[field][to] = work.ends[field][from];
-        work.text_bytes[field] += 3 * (work.ends[field][from] & kTextLength) + 20;
+inline void spread_column(const TextPlan& plan, Work& work, int32_t column, uint32_t from, uint32_t to) noexcept {
+    const int16_t* item = work.records.row_item;
+    const auto c = static_cast<size_t>(column);
+    if (!std::memchr(work.nulls[c] + from, 0, to - from)) return;
+    spread(work.nulls[c], item, from, to);
+    if (plan.columns[c].kind == Kind::utf8) {
+        const auto field = static_cast<size_t>(plan.columns[c].field);
+        spread(work.begins[field], item, from, to);
+        spread(work.ends[field], item, from, to);
+        for (uint32_t row = from; row < to; ++row)
+            if (item[row]) work.text_bytes[field] += 3 * (work.ends[field][row] & kTextLength) + 20;
         return;
     }
-    uint8_t* data = work.data[static_cast<size_t>(c)];
-    switch (kWidths[static_cast<int>(column.kind)]) {
-        case 2: return repeat<int16_t>(data, from, to);
-        case 16: return repeat<__int128>(data, from, to);
-        default: return repeat<int64_t>(data, from, to);
+    switch (kWidths[static_cast<int>(plan.columns[c].kind)]) {
+        case 2: return spread(reinterpret_cast<int16_t*>(work.data[c]), item, from, to);
+        case 16: return spread(reinterpret_cast<__int128*>(work.data[c]), item, from, to);
+        default: return spread(reinterpret_cast<int64_t*>(work.data[c]), item, from, to);
     }
 }
 
-// What the record says beside its items, in each of their rows.
-inline void spread(const Walk& w) noexcept {
-    Work& work = w.row.work;
-    for (uint32_t item = 1; item < w.items; ++item) {
-        work.flags[w.base + item] |= work.flags[w.base];
-        for (const int32_t c : w.row.program.record_columns) copy_cell(w.row.plan, work, c, w.base, w.base + item);
-    }
-}
-
-// Makes rows as if nothing had been written to them.
-inline void clear_rows(const TextPlan& plan, Work& work, uint32_t from, uint32_t count) noexcept {
-    std::memset(work.flags + from, 0, count);
-    for (size_t c = 0; c < plan.columns.size(); ++c) {
-        const ColumnPlan& column = plan.columns[c];
-        if (column.field < 0) continue;
-        std::memset(work.nulls[c] + from, 1, count);
-        if (column.kind == Kind::utf8) {
-            std::fill_n(work.begins[static_cast<size_t>(column.field)] + from, count, 0u);
-            std::fill_n(work.ends[static_cast<size_t>(column.field)] + from, count, 0u);
-            continue;
-        }
-        const auto width = static_cast<size_t>(kWidths[static_cast<int>(column.kind)]);
-        std::memset(work.data[c] + from * width, 0, count * width);
-    }
-}
-
-inline void check_required(Walk& w) noexcept {
-    for (const uint32_t field : w.row.program.required) {
-        const FieldPlan& f = w.row.plan.fields[field];
-        for (uint32_t row = w.base; row < w.row.work.records.rows; ++row) {
-            w.row.row = row;
-            const bool is_type = static_cast<int32_t>(field) == w.row.program.type_field;
-            if (is_null(w.row, f)) fail(w.row, f, is_type ? Code::unknown_value : Code::missing_value);
+inline void check_required(BerRow& r, uint32_t from, uint32_t to) noexcept {
+    for (const uint32_t field : r.program.required) {
+        const FieldPlan& f = r.plan.fields[field];
+        const uint8_t* nulls = r.work.nulls[static_cast<size_t>(f.column)];
+        const bool is_type = static_cast<int32_t>(field) == r.program.type_field;
+        for (uint32_t row = from; row < to; ++row) {
+            if (!nulls[row]) continue;
+            r.record = r.work.records.row_record[row];
+            fail(r, f, is_type ? Code::unknown_value : Code::missing_value);
         }
     }
+}
+
+// Whole records' rows: what a record says beside its items is said in each of their rows; what must be there is.
+inline void finish_rows(BerRow& r, uint32_t from, uint32_t to) noexcept {
+    const int16_t* item = r.work.records.row_item;
+    bool items = false;
+    for (uint32_t row = from; row < to; ++row) items |= item[row] != 0;
+    if (items) {
+        uint8_t* flags = r.work.flags;
+        uint8_t of_record = 0;
+        for (uint32_t row = from; row < to; ++row) {
+            of_record = item[row] ? of_record : flags[row];
+            flags[row] |= of_record;
+        }
+        for (const int32_t c : r.program.record_columns) spread_column(r.plan, r.work, c, from, to);
+    }
+    check_required(r, from, to);
 }
 
 // What the header says, in every row.
@@ -237,128 +230,65 @@ inline bool take_columns(const TextPlan& plan, uint32_t capacity, Work& w) {
 
 }  // namespace detail
 
-// Step 1: finds the records of a text that holds whole ones, and takes what their rows need. False when memory is
-// exhausted. Between this and `walk` the caller gives `data` its columns of fixed width, of `capacity` rows.
+// Step 1: finds the records of a text that holds whole ones of at most `rows` rows, and takes what these need. False when
+// memory is exhausted. Between this and `walk` the caller gives `data` its columns of fixed width.
 inline bool begin_records(const TextPlan& plan, BerFraming framing, const uint8_t* text, uint32_t length,
-                          uint32_t spare, Work& w, uint32_t& capacity) {
+                          uint32_t rows, Work& w) {
     w = Work{};
     Records& r = w.records;
     w.length = length;
-    const uint32_t longest = plan.frame.max_record_bytes;
-    const Cut count = cut_records(framing, text, 0, length, length, false, longest, UINT32_MAX);
-    capacity = count.records + spare;
-    if (!detail::take(r, r.begin, count.records + 1) || !detail::take(r, r.end, count.records + 1) ||
-        !detail::take(r, r.fault, count.records + 1) || !detail::take(r, r.row_record, capacity + 1))
+    if (!detail::take(r, r.begin, rows + 1) || !detail::take(r, r.end, rows + 1) ||
+        !detail::take(r, r.fault, rows + 1) || !detail::take(r, r.row_record, rows + 1))
         return false;
-    uint8_t* items = detail::take(w, 2 * (int64_t{capacity} + 1));
+    uint8_t* items = detail::take(w, 2 * (int64_t{rows} + 1));
     r.row_item = reinterpret_cast<int16_t*>(items);
     Cut cut;
-    for (r.records = 0; r.records < count.records; ++r.records) {
-        for (; is_filler(framing, text, cut.end, length); ++cut.end) ++r.filler_bytes;
-        r.begin[r.records] = cut.end;
-        (void)cut_record(framing, text, length, longest, cut);
+    while (cut.end < length) {
+        const uint32_t begin = cut.end;
+        if (is_filler(framing, text, begin, length)) {
+            ++r.filler_bytes;
+            ++cut.end;
+            continue;
+        }
+        if (!cut_record(framing, text, length, plan.frame.max_record_bytes, cut)) break;
+        MEDIATION_CHECK(r.records < rows);
+        r.begin[r.records] = begin;
         r.end[r.records] = cut.end;
-        r.fault[r.records] = 0;
+        r.fault[r.records++] = 0;
     }
     r.filler_bytes += length - cut.end;
-    return items && detail::take_columns(plan, capacity, w);
+    return items && detail::take_columns(plan, rows, w);
 }
 
-// Step 2. `too_few_rows`: begin again with more spare ones.
-inline Walked walk(const TextPlan& plan, const BerProgram& program, const BerContext& context, const uint8_t* text,
-                   uint32_t capacity, Work& work, int64_t& unknown) {
-    detail::clear_rows(plan, work, 0, capacity);
-    detail::Walk w{{plan, program, context, text, work}, capacity};
+// Step 2. Returns how many elements the table does not know; they are passed over.
+inline int64_t walk(const TextPlan& plan, const BerProgram& program, const BerContext& context, const uint8_t* text,
+                    uint32_t capacity, Work& work) {
+    std::vector<uint8_t> filled(2 * plan.columns.size());
+    detail::Walk w{{plan, program, context, text, work}, capacity, {filled.data(), filled.data() + plan.columns.size()}};
     Records& r = work.records;
+    uint32_t finished = 0;
     for (uint32_t record = 0; record < r.records; ++record) {
         uint32_t name = 0;
         w.row.record = record;
         w.base = r.rows;
         w.items = 0;
-        if (w.base == capacity) return Walked::too_few_rows;
         detail::begin_row(w, w.base, 0);
         const Code code = detail::walk_record(w, r.begin[record], r.end[record], name);
-        if (w.full) return Walked::too_few_rows;
-        if (code == Code::ok) {
-            detail::spread(w);
-            detail::check_required(w);
-            continue;
+        if (code != Code::ok) {
+            detail::clear_rows(plan, work, w.base, r.rows - w.base);
+            r.rows = w.base;
+            r.fault[record] = fault_of(code, name);
+            r.faulty = true;
+            ++r.rowless;
         }
-        detail::clear_rows(plan, work, w.base, r.rows - w.base);
-        r.rows = w.base;
-        r.fault[record] = fault_of(code, name);
-        r.faulty = true;
-        ++r.rowless;
+        if (r.rows - finished >= detail::kRowsAhead) {
+            detail::finish_rows(w.row, finished, r.rows);
+            finished = r.rows;
+        }
     }
+    detail::finish_rows(w.row, finished, r.rows);
     detail::fill_header(w.row, r.rows);
-    unknown = w.row.unknown;
-    return Walked::all;
-}
-
-
-// ---------------------------------------------------------------------------------------------- text
-
-namespace detail {
-
-inline uint8_t* write_ip(const uint8_t* at, uint32_t length, uint8_t* out) noexcept {
-    if (length != 4 && length != 16) {
-        std::memcpy(out, at, length);
-        return out + length;
-    }
-    char written[48];
-    int n = 0;
-    for (uint32_t i = 0; i < length; i += length == 4 ? 1 : 2)
-        n += length == 4 ? std::snprintf(written + n, sizeof written - n, i ? ".%u" : "%u", at[i])
-                         : std::snprintf(written + n, sizeof written - n, i ? ":%x" : "%x", at[i] << 8 | at[i + 1]);
-    std::memcpy(out, written, static_cast<size_t>(n));
-    return out + n;
-}
-
-inline uint8_t* write_integer(const uint8_t* at, uint32_t length, uint8_t* out) noexcept {
-    char written[24];
-    const int n = std::snprintf(written, sizeof written, "%lld", static_cast<long long>(ber_integer(at, length).value));
-    std::memcpy(out, written, static_cast<size_t>(n));
-    return out + n;
-}
-
-inline uint8_t* write_coded(const BerContext& context, const uint8_t* text, uint32_t begin, uint32_t kept,
-                            uint8_t* out) noexcept {
-    const uint32_t length = kept & kTextLength;
-    const auto coding = static_cast<Coding>(kept >> 24);
-    const uint8_t* at = text + begin;
-    switch (coding) {
-        case Coding::bcd:
-        case Coding::tbcd: return write_digits(at, length, coding == Coding::tbcd, out);
-        case Coding::address:
-            if ((at[0] >> 4 & 7) == 1) *out++ = '+';
-            return write_digits(at + 1, length, true, out);
-        case Coding::hex: return write_hex(at, length, out);
-        case Coding::ip: return write_ip(at, length, out);
-        case Coding::integer: return write_integer(at, length, out);
-        case Coding::entity:
-        case Coding::header: {
-            const std::string& value = coding == Coding::header ? context.texts[begin] : context.entities[begin].id;
-            std::memcpy(out, value.data(), length);
-            return out + length;
-        }
-        default: copy_bytes(out, at, length); return out + length;  // text and column end in padding
-    }
-}
-
-}  // namespace detail
-
-inline int64_t coded_bytes(const Work& w, int32_t field) noexcept { return w.text_bytes[static_cast<size_t>(field)]; }
-
-// Step 4 of decode/text.hpp for a text column.
-inline void copy_coded(const BerContext& context, const uint8_t* text, const Work& w, int32_t field,
-                       ColumnOut& out) noexcept {
-    const auto f = static_cast<size_t>(field);
-    uint8_t* at = out.data;
-    for (uint32_t i = 0; i < w.kept; ++i) {
-        const uint32_t row = w.kept_rows ? w.kept_rows[i] : i;
-        if (w.ends[f][row] & kTextLength) at = detail::write_coded(context, text, w.begins[f][row], w.ends[f][row], at);
-        out.offsets[i + 1] = static_cast<int32_t>(at - out.data);
-    }
+    return w.row.unknown;
 }
 
 }  // namespace mediation
