@@ -231,7 +231,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     Input input{data, size};
     const Table table = choose_table(input);
     const BerFraming framing = table.context.framing;
-    const bool indefinite = input.coin() && framing == BerFraming::elements;
+    const bool indefinite = input.coin() && framing.kind == BerFraming::elements;
     const std::string_view bytes = input.take(512);
     if (!bytes.empty()) require_plain_values(bytes.substr(0, 12));
     const PaddedText text{bytes, kPaddings[0]};

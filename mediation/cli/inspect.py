@@ -22,6 +22,8 @@ def inspect(file, records, unmask):
 
     found = look(file, records=records, unmask=unmask)
     say(f"{file.name}: {found.title}")
+    if found.file_header:
+        say("", "file header", *(f"{name:<20}{text}" for name, text in found.file_header.items() if text))
     sections = (("header", found.header), ("first records", found.first), ("trailer", found.trailer))
     for title, lines in sections:
         if lines:
@@ -29,6 +31,8 @@ def inspect(file, records, unmask):
     counted = ", ".join(f"{name} {count:,}" for name, count in sorted(found.record_types.items()))
     say("", f"{found.records:,} records{': ' if counted else ''}{counted}")
     say("bytes: " + ", ".join(f"{name} {count:,}" for name, count in found.bytes.items() if count))
+    if found.unknown_elements:
+        say(f"passed over: {found.unknown_elements:,} elements that the format's table does not name")
     for code, count in sorted(found.rejects.items()):
         say(f"rejected  {code:<24}{count:>12,}")
     if found.refused:

@@ -19,10 +19,12 @@ def cut(
     indefinite: bool,
     longest: int,
     most: int = ...,
+    block: int = ...,
+    first_block: int = ...,
 ) -> tuple[int, int, str, str, int]: ...
 def decode_ber(
     plan: BerPlan, context: Context, text: Text, begin: int, length: int, byte_offset: int, source_id: int
-) -> tuple[Decoded, int]: ...
+) -> Decoded: ...
 
 @disjoint_base
 class BerPlan(Plan):
@@ -35,6 +37,7 @@ class BerPlan(Plan):
         predicate: tuple[int, int | bytes | None] | None = None,
         variant: int = -1,
         item: bool = False,
+        waits: bool = False,
     ) -> None: ...
     def finish_tree(
         self,
@@ -52,6 +55,7 @@ class Context:
         cls,
         *,
         cdrs: bool = False,
+        head: int = 0,
         decimals: int = 0,
         offsets: Mapping[int, int] = ...,
         rates: Mapping[int, int] = ...,
