@@ -85,6 +85,7 @@ Table choose_table(Input& input) {
     }
     table.program.actions.resize(next);
     nodes[3].item = input.coin();
+    nodes[2].waits = nodes[3].item && fields % 2;
     nodes[4].variant = 5;
     nodes[4].predicate = {kA | 16, static_cast<Predicate::Wants>(input.below(3)), 1, "00"};
     table.program.set_children(0, {{kA | 1, 1}});
@@ -96,7 +97,8 @@ Table choose_table(Input& input) {
     for (size_t c = 0; c < table.plan.columns.size(); ++c)
         if (c % 2) table.program.record_columns.push_back(static_cast<int32_t>(c));
     table.plan.frame.max_record_bytes = kMaxRecordBytes;
-    table.context.framing = input.below(4) ? BerFraming::elements : BerFraming::cdrs;
+    const uint32_t framing = input.below(4);
+    table.context.framing = {framing ? BerFraming::elements : BerFraming::cdrs, framing == 1 ? 2u : 0u};
     table.context.divisor = input.coin() ? 100 : 1;
     table.context.multiplier = table.context.divisor == 1 ? 1000 : 1;
     table.context.offsets_us = {{1, 3600000000}, {2, -1800000000}};
@@ -247,5 +249,11 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     Outcome pieces = decode(table, text.data(), some.end);
     append(pieces, decode(table, text.data() + some.end, cut.end - some.end), some.end);
     REQUIRE(pieces == outcome);
+    const Blocks blocks{16 + filled % 32, filled % 16};
+    const Cut within =
+        cut_records(framing, text.data(), 0, filled, filled, indefinite, kMaxRecordBytes, UINT32_MAX, blocks);
+    REQUIRE(within.end <= cut.end && within.records <= cut.records);
+    for (const auto& [begin, end, fault] : decode(table, text.data(), within.end).records)
+        REQUIRE(end <= blocks.end(begin) && (fault || begin < end));
     return 0;
 }
