@@ -18,7 +18,7 @@ IMSI = bytes.fromhex("262092464569171f")
 
 
 def inspected(path, *options):
-    return CliRunner().invoke(main, ["inspect", str(path), *options])
+    return CliRunner().invoke(main, ["inspect", str(path), *map(str, options)])
 
 
 @pytest.mark.parametrize(
@@ -141,3 +141,14 @@ def test_elements_that_no_table_names_are_counted(tmp_path):
     both.append(inspected(tmp_path / "x").output)
     counts = [int(output.partition("passed over: ")[2].split()[0]) for output in both]
     assert counts[0] == counts[1] + 1 > 1
+
+
+def test_a_header_of_the_senders_own_is_passed_over_when_it_is_told(tmp_path):
+    path = tmp_path / "x"
+    for content, title in ((CALL.read_bytes(), "TAP3 transfer batch"), (GOOD.raw, "3GPP TS 32.298 records")):
+        path.write_bytes(b"\0" * 24 + content)
+        done = inspected(path, "--header-bytes", 24)
+        assert done.exit_code == 0, done.output
+        assert title in done.output
+        assert "1 records" in done.output
+    assert inspected(path, "--header-bytes", 60000).exit_code == 64

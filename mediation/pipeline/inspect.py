@@ -70,7 +70,9 @@ class Inspection:
     first: list[Line] = field(default_factory=list)
 
 
-def inspect(path: str | os.PathLike[str], *, records: int = 3, unmask: bool = False) -> Inspection:
+def inspect(
+    path: str | os.PathLike[str], *, records: int = 3, unmask: bool = False, header_bytes: int = 0
+) -> Inspection:
     """Look at a file.
 
     Parameters
@@ -80,20 +82,22 @@ def inspect(path: str | os.PathLike[str], *, records: int = 3, unmask: bool = Fa
         How many to show.
     unmask : bool
         Show subscribers' numbers.
+    header_bytes : int
+        Of a header of the sender's own, before everything else.
 
     Raises
     ------
     UsageError
         It is of no format that is known here.
     """
-    found = _detect(path)
+    found = _detect(path, header_bytes)
     if found is None:
         raise UsageError("none of the binary formats that are known: TAP3, NRTRDE, RAP, TS 32.297, BER records")
     named = format_table("tap3") if found in (detect.TAP, detect.NOTIFICATION, *_ALIKE) else None
     names = {} if named is None else named.names
     shown = Shown(names, () if named is None else named.readable, unmask)
     result = Inspection(found.title)
-    feed = _book(found.format or "ber").feeds["file"]
+    feed = _book(found.format or "ber", header_bytes).feeds["file"]
     layout = decoding.layout_of(feed, None)
     with layout.source(path, feed, layout, feed.declared.limits) as source:
         try:
@@ -114,7 +118,7 @@ def inspect(path: str | os.PathLike[str], *, records: int = 3, unmask: bool = Fa
 _ALIKE = (detect.NRTRDE, detect.RAP, detect.ACKNOWLEDGEMENT)  # of the same family of tags
 
 
-def _detect(path: str | os.PathLike[str]) -> detect.Detected | None:
+def _detect(path: str | os.PathLike[str], header_bytes: int) -> detect.Detected | None:
     """By the first bytes of the decompressed stream; a compressed file's length is not known yet."""
     stream = ByteStream(path, "auto", model.SourceLimits())
     try:
@@ -122,7 +126,7 @@ def _detect(path: str | os.PathLike[str]) -> detect.Detected | None:
         with memoryview(data) as view:
             filled = stream.fill(view, 0, LOOKED_AT)
         size = stream.file_bytes if stream.compression == "none" else 1 << 62
-        return detect.detect(bytes(data[:filled]), size)
+        return detect.detect(bytes(data[header_bytes:filled]), size - header_bytes)
     finally:
         stream.close()
 
@@ -166,9 +170,9 @@ def _told(header: cdrfile.FileHeader, date: dt.date, dated_by: str) -> dict[str,
     }
 
 
-def _book(format_name: str) -> Rulebook:
+def _book(format_name: str, header_bytes: int) -> Rulebook:
     """A rule book that knows nothing but a format."""
-    ber = model.Ber() if format_table(format_name) is None else None
+    ber = model.Ber(header_bytes=header_bytes)
     layout = model.Layout(valid_from=dt.date(1970, 1, 1), format=format_name, ber=ber)  # type: ignore[arg-type]
     feed = expanded(model.Feed(file_name="*", layout=[layout]), None)
     types = sorted({name for f in feed.layout[0].field if isinstance(f.values, dict) for name in f.values.values()})
