@@ -86,6 +86,7 @@ Table choose_table(Input& input) {
     table.program.actions.resize(next);
     nodes[3].item = input.coin();
     if (nodes[3].item) nodes[0].to_items = 1 << 1, nodes[1].to_items = uint64_t{1} << 300 % 64;
+    nodes[2].waits = nodes[3].item && fields % 2;
     nodes[4].variant = 5;
     nodes[4].predicate = 0;
     table.program.predicates = {{kA | 16, static_cast<Predicate::Wants>(input.below(3)), 1, "00"}};
@@ -98,7 +99,8 @@ Table choose_table(Input& input) {
     for (size_t c = 0; c < table.plan.columns.size(); ++c)
         if (c % 2) table.program.record_columns.push_back(static_cast<int32_t>(c));
     table.plan.frame.max_record_bytes = kMaxRecordBytes;
-    table.context.framing = input.below(4) ? BerFraming::elements : BerFraming::cdrs;
+    const uint32_t framing = input.below(4);
+    table.context.framing = {framing ? BerFraming::elements : BerFraming::cdrs, framing == 1 ? 2u : 0u};
     table.context.divisor = input.coin() ? 100 : 1;
     table.context.multiplier = table.context.divisor == 1 ? 1000 : 1;
     table.context.offsets_us = {{1, 3600000000}, {2, -1800000000}};
@@ -232,7 +234,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     Input input{data, size};
     const Table table = choose_table(input);
     const BerFraming framing = table.context.framing;
-    const bool indefinite = input.coin() && framing == BerFraming::elements;
+    const bool indefinite = input.coin() && framing.kind == BerFraming::elements;
     const std::string_view bytes = input.take(512);
     if (!bytes.empty()) require_plain_values(bytes.substr(0, 12));
     const PaddedText text{bytes, kPaddings[0]};
@@ -248,5 +250,11 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     Outcome pieces = decode(table, text.data(), some.end);
     append(pieces, decode(table, text.data() + some.end, cut.end - some.end), some.end);
     REQUIRE(pieces == outcome);
+    const Blocks blocks{16 + filled % 32, filled % 16};
+    const Cut within =
+        cut_records(framing, text.data(), 0, filled, filled, indefinite, kMaxRecordBytes, UINT32_MAX, blocks);
+    REQUIRE(within.end <= cut.end && within.records <= cut.records);
+    for (const auto& [begin, end, fault] : decode(table, text.data(), within.end).records)
+        REQUIRE(end <= blocks.end(begin) && (fault || begin < end));
     return 0;
 }

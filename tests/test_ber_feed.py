@@ -5,10 +5,14 @@ from __future__ import annotations
 import shutil
 
 import pytest
+from click.testing import CliRunner
 
 import mediation as md
+from mediation.cli import main
 from mediation.errors import RulebookError, SourceRefused
 from mediation.rulebook import load_rulebook
+from tests.asn1 import ts32297
+from tests.malformed.asn1 import GOOD, NEXT, pgw
 from tests.tap_book import book_files, tap_book
 from tests.test_tap3 import CALL, CONTENT, NOTIFICATION
 from tests.test_ts32298 import octets, tlv
@@ -44,13 +48,18 @@ def vendor_file(*records: bytes, count: int | None = None) -> bytes:
     return tlv("30", tlv("a0", tlv("80", b"vendor")), tlv("a1", *records), tlv("82", bytes([count])))
 
 
-@pytest.fixture
-def vendor(tmp_path):
-    for name, content in book_files(VENDOR).items():
-        path = tmp_path / "book" / name
+def written(folder, feed: str):
+    """The folder, with a rule book whose one feed is given."""
+    for name, content in book_files(feed).items():
+        path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, encoding="utf-8")
-    return load_rulebook(tmp_path / "book")
+    return folder
+
+
+@pytest.fixture
+def vendor(tmp_path):
+    return load_rulebook(written(tmp_path / "book", VENDOR))
 
 
 def test_a_vendors_own_table(tmp_path, vendor):
@@ -77,12 +86,8 @@ def test_faults_of_a_table_are_told_all_at_once(tmp_path):
     broken = VENDOR.replace('"0/2"', '"0/zz"').replace('"0/1:tbcd"', '"0/1:hex"').replace('"u16/1"', '"{u16/1,u16/2}"')
     broken = broken.replace("[layout.ber]", '[layout.ber]\nrates = "a80/{a105,a104}"\nutc_offsets = "a234/a233"')
     broken = broken.replace('column = "downlink_bytes",', 'column = "downlink_bytes", aliases = { SDR = "XDR" },')
-    for name, content in book_files(broken).items():
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content, encoding="utf-8")
     with pytest.raises(RulebookError) as raised:
-        load_rulebook(tmp_path)
+        load_rulebook(written(tmp_path, broken))
     text = str(raised.value)
     for where in ("field[0].coding", "field[1].tag", "field[3].aliases", "ber.records", "ber.rates", "ber.utc_offsets"):
         assert where in text
@@ -103,3 +108,185 @@ def test_a_run_of_tap_files_closes(tmp_path):
     assert refused == {"changed": "record_count_mismatch", "nrtrde": "wrong_format"}
     assert run.summary["bytes"]["header"] > 0
     assert run.summary["bytes"]["trailer"] > 0
+
+
+# ---------------------------------------------------------------------- options of fields, and what has no effect
+
+RULED = """\
+file_name = "*"
+host = "h"
+[[layout]]
+from = 2000-01-01
+format = "ber"
+field = [
+    { column = "record_type", type = "enumeration", coding = "tag", values = { 0 = "data", 1 = "sms_mo" } },
+    { column = "served_msisdn", type = "digits", tag = "{0,1}/1", prefix = "tel:", null_if = ["none"], optional = true },
+    { column = "start_time", type = "timestamp", coding = "integer", tag = "{0,1}/2" },
+    { column = "uplink_bytes", type = "integer", unit = "B", coding = "integer", required_if = { record_type = ["data"] },
+      tag = ["{0,1}/3", "0/4/u16/0"], sum = true },
+    { column = "other_party", type = "text", strip = "both", null_if = ["-"], empty_if = { record_type = ["data"] },
+      tag = "{0,1}/5" },
+    { column = "host_charge_amount", type = "decimal", coding = "integer", optional = true, tag = "{0,1}/6" },
+]
+[layout.ber]
+items = ["0/4/u16"]
+decimals = 2
+""".replace("\n      tag", " tag")
+
+
+def ruled(kind: str, **members: bytes) -> bytes:
+    """A record with a time and other members."""
+    tags = {"number": "81", "volume": "83", "items": "a4", "party": "85", "amount": "86"}
+    return tlv(kind, tlv("82", b"\x65\0\0\0"), *(tlv(tags[name], value) for name, value in members.items()))
+
+
+ITEMS = tlv("30", tlv("80", b"\x05")) + tlv("30", tlv("80", b"\x06"))
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        (ruled("a0", volume=b"\x09"), [9]),
+        (ruled("a0", items=ITEMS), [5, 6]),
+        (ruled("a1"), [None]),
+        (ruled("a0"), ("missing_value", "uplink_bytes")),
+        (ruled("a0", items=ITEMS + tlv("30")), [5, 6]),
+        (ruled("a0", items=ITEMS + tlv("30", tlv("81"))), ("missing_value", "uplink_bytes")),
+        (ruled("a0", volume=b"\x09", party=b"x"), ("unexpected_value", "other_party")),
+        (ruled("a0", volume=b"\x09", party=b" - "), [9]),
+        (ruled("a1", party=b"x", volume=b"\x01"), [1]),
+    ],
+)
+def test_rules_between_fields(tmp_path, record, said):
+    book, path = load_rulebook(written(tmp_path / "book", RULED)), tmp_path / "x"
+    path.write_bytes(record + ruled("a1", number=b"1234567"))
+    usage, rejects = md.decode(path, book.feeds["t"])
+    found = [row["uplink_bytes"] for row in usage.to_pylist()[:-1]]
+    told = [(row["code"], row["field"]) for row in rejects.to_pylist()]
+    assert (told or found) == ([said] if isinstance(said, tuple) else said)
+
+
+def test_prefixes_empty_values_and_declared_decimals(tmp_path):
+    book, path = load_rulebook(written(tmp_path / "book", RULED)), tmp_path / "x"
+    numbers = {b"tel:8613800000001": 8613800000001, b"8613800000002": 8613800000002, b"tel:none": None, b"tel:": None}
+    path.write_bytes(b"".join(ruled("a1", number=number, amount=b"\x01\x01") for number in numbers))
+    usage, rejects = md.decode(path, book.feeds["t"])
+    assert rejects.num_rows == 0
+    assert usage["served_msisdn"].to_pylist() == list(numbers.values())
+    assert {str(amount) for amount in usage["host_charge_amount"].to_pylist()} == {"2.570000"}
+
+
+@pytest.mark.parametrize(
+    ("what", "by", "where"),
+    [
+        (
+            'coding = "integer", tag = "{0,1}/2"',
+            'coding = "integer", tag = "{0,1}/2", pattern = "%s"',
+            "field[2].pattern",
+        ),
+        ('coding = "integer", tag = "{0,1}/2"', 'coding = "integer", tag = "{0,1}/2", zone = "UTC"', "field[2].zone"),
+        ("sum = true", 'sum = true, null_if = ["0"]', "field[3].null_if"),
+        ("sum = true", 'sum = true, prefix = "0"', "field[3].prefix"),
+        ("sum = true", "sum = true, max_length = 4", "field[3].max_length"),
+        ("sum = true", "sum = true, start = 4", "field[3].start"),
+        ("sum = true", 'sum = true, name = "x"', "field[3].name"),
+        ("sum = true", "sum = true, may_be_absent = true", "field[3].may_be_absent"),
+        ("sum = true", 'sum = true, default = "0"', "field[3].default"),
+        ("sum = true", "sum = true, entity_types = [3]", "field[3].entity_types"),
+        ('"sms_mo" } }', '"sms_mo" }, null_if = ["0"] }', "field[0].null_if"),
+        ('optional = true, tag = "{0,1}/6"', 'optional = true, tag = "{0,1}/6", unit = "fen"', "field[5].unit"),
+        ('optional = true, tag = "{0,1}/6"', 'optional = true, tag = "{0,1}/6", max = 6', "field[5].max"),
+        ('null_if = ["-"]', 'null_if = ["-"], empty_if = { record_typ = ["data"] }', "field[4].empty_if.record_typ"),
+        ('format = "ber"', 'format = "ber"\ndelimiter = ","', "delimiter"),
+        ('format = "ber"', 'format = "ber"\nheader_lines = 1', "header_lines"),
+        ("decimals = 2", "decimals = 19", "ber.decimals"),
+        ("decimals = 2", "header_bytes = -1", "ber.header_bytes"),
+        ("decimals = 2", "header_bytes = 70000", "ber.header_bytes"),
+        ("decimals = 2", "record_header_bytes = 256", "ber.record_header_bytes"),
+        ("decimals = 2", "block_bytes = 70000", "ber.block_bytes"),
+        ("decimals = 2", "block_bytes = 2048\nrecord_header_bytes = 2", "ber.block_bytes"),
+        ("decimals = 2", 'records = "u16/1"\nblock_bytes = 2048', "ber.block_bytes"),
+        ("decimals = 2", 'records = "u16/1"\nrecord_header_bytes = 2', "ber.record_header_bytes"),
+        ("decimals = 2", 'without_items = ["0/zz"]', "ber.without_items[0]"),
+        ('items = ["0/4/u16"]', 'without_items = ["0/4"]', "ber.without_items"),
+    ],
+)
+def test_what_has_no_effect_is_a_fault(tmp_path, what, by, where):
+    assert what in RULED
+    changed = RULED.replace('empty_if = { record_type = ["data"] },', "") if "record_typ " in by else RULED
+    with pytest.raises(RulebookError) as raised:
+        load_rulebook(written(tmp_path, changed.replace(what, by)))
+    assert [fault.split(": ")[1] for fault in raised.value.faults] == [f"$.layout[0].{where}"]
+
+
+def test_a_feed_changes_single_parts_of_what_its_format_says(tmp_path):
+    layout = tap_book(tmp_path, layout="[layout.ber]\nheader_bytes = 24").feeds["t"].declared.layout[0]
+    assert (layout.ber.header_bytes, layout.ber.records, layout.ber.identity) == (24, "a1/a3", "a4")
+
+
+def test_fields_of_text_have_nothing_of_ber(tmp_path):
+    for option in ('tag = "1"', 'coding = "bcd"', "sum = true", 'default = "1"', "entity_types = [1]"):
+        text = VENDOR.replace('"ber"', '"jsonl"').partition("[layout.ber]")[0].replace("0/4", "x")
+        fields = (
+            '{ column = "served_msisdn", type = "digits", path = "n" }, { column = "start_time", type = "timestamp", '
+        )
+        fields += 'pattern = "%s", path = "t" }, { column = "uplink_bytes", type = "integer", unit = "B", path = "u", '
+        with pytest.raises(RulebookError) as raised:
+            load_rulebook(written(tmp_path, text.partition("field = [")[0] + f"field = [{fields}{option} }}]\n"))
+        assert [fault.split(": ")[1] for fault in raised.value.faults] == [
+            f"$.layout[0].field[2].{option.partition(' ')[0]}"
+        ]
+
+
+# ------------------------------------------------------------------------------------- what files say of themselves
+
+
+def cdr_files(folder):
+    """Files of TS 32.297: one with 5 records lost at least, one with 3 lost and an element of nobody's, one sound."""
+    folder.mkdir()
+    strange = ts32297.Header(lost=131, closure=ts32297.ABNORMAL)
+    for name, header, body in (
+        ("a", ts32297.Header(lost=5, closure=ts32297.SIZE), GOOD.raw),
+        ("b", strange, pgw({}, tlv("9f8148", b"?"))),
+        ("c", ts32297.USUAL, NEXT.raw),
+    ):
+        (folder / name).write_bytes(ts32297.file_of([body], header))
+    return sorted(folder.iterdir())
+
+
+def test_a_run_tells_what_files_say_was_lost(tmp_path):
+    sources = md.process(cdr_files(tmp_path / "in"), tap_book(tmp_path / "book", format_name="ts32298")).summary[
+        "sources"
+    ]
+    told = [(each["closure"], each["lost_records"]) for each in sources]
+    assert told == [("file_size_limit", 5), ("abnormal", 3), ("normal", 0)]
+    known, strange, _ = (each["unknown_elements"] for each in sources)
+    assert strange == known + 1
+
+
+def test_a_refused_file_tells_it_too(tmp_path):
+    path = tmp_path / "x"
+    path.write_bytes(ts32297.file_of([GOOD.raw], ts32297.Header(count=9, lost=255)))
+    (told,) = md.process([path], tap_book(tmp_path / "book", format_name="ts32298")).summary["sources"]
+    assert (told["refused"], told["lost_records"], told["unknown_elements"]) == ("record_count_mismatch", 127, 0)
+
+
+def test_files_without_such_a_header_tell_nothing_of_it(tmp_path):
+    shutil.copy(CALL, tmp_path / "x")
+    (told,) = md.process([tmp_path / "x"], tap_book(tmp_path / "book")).summary["sources"]
+    assert (told["closure"], told["lost_records"]) == (None, None)
+    assert told["unknown_elements"] > 0
+
+
+def test_a_workspace_tells_what_was_lost(tmp_path):
+    tap_book(tmp_path / "book", format_name="ts32298")
+    with md.Workspace.init(tmp_path / "ws", tmp_path / "book") as workspace:
+        workspace.ingest(cdr_files(tmp_path / "in"))
+        (feed,) = workspace.status()["feeds"]
+        files = workspace.tables()["files"].to_pylist()
+        assert feed["lost_records"] == 8 == sum(each["lost_records"] for each in files)
+        assert feed["unknown_elements"] == sum(each["unknown_elements"] for each in files) > 0
+        assert [each["closure"] for each in files] == ["file_size_limit", "abnormal", "normal"]
+        assert workspace.verify() == []
+    shown = CliRunner().invoke(main, ["status", str(tmp_path / "ws")]).output
+    assert "lost_records 8" in shown

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from click.testing import CliRunner
 
 from mediation.cli import main
+from tests.asn1 import ts32297
+from tests.asn1.ts32297 import OPEN, Header, Moment, Release
+from tests.malformed.asn1 import GOOD, NEXT
 from tests.test_tap3 import CALL, CONTENT, NOTIFICATION
 
 NUMBERS = ("262092464569171", "239228473214", "436643313540", "2620924645691", "262092464523231")
@@ -13,7 +18,7 @@ IMSI = bytes.fromhex("262092464569171f")
 
 
 def inspected(path, *options):
-    return CliRunner().invoke(main, ["inspect", str(path), *options])
+    return CliRunner().invoke(main, ["inspect", str(path), *map(str, options)])
 
 
 @pytest.mark.parametrize(
@@ -84,3 +89,66 @@ def test_text_is_no_ber_although_its_first_octets_could_be(tmp_path):
     (tmp_path / "notes.md").write_text("# mediation\n\nA line of text, and more of it.\n")
     done = inspected(tmp_path / "notes.md")
     assert done.exit_code == 64, done.output
+
+
+def test_a_file_of_ts32297_says_when_why_and_what_was_lost(tmp_path):
+    header = Header(
+        opened=Moment(12, 31, 23, 50, 480),
+        appended=Moment(1, 1, 0, 10, 480),
+        high=Release(17, 2),
+        low=Release(99),
+        closure=ts32297.TIME,
+        lost=130,
+        filter=b"\xab\xcd",
+        private=b"\xef",
+    )
+    path = tmp_path / "pgw1_-_7.20260101_-_0010.dat"
+    path.write_bytes(ts32297.file_of([GOOD.raw, NEXT.raw], header))
+    done = inspected(path)
+    assert done.exit_code == 0, done.output
+    lines = [" ".join(line.split()) for line in done.output.splitlines()]
+    for line in (
+        "releases R99.0 to Rel-17.2",
+        "opened 2025-12-31 23:50 +0800, its year by its name",
+        "last record 2026-01-01 00:10 +0800, its year by its name",
+        "records 2",
+        "closed open_time_limit",
+        "records lost 2",
+        "routeing filter abcd",
+        "private extension ef",
+        "2 records: data 2",
+    ):
+        assert line in lines
+
+
+@pytest.mark.parametrize("name", ["x", "99999999.dat", "20261341"])
+def test_without_a_date_in_its_name_the_modification_says_the_year(tmp_path, name):
+    header = Header(opened=Moment(2, 29, 1, 2, 0), length=OPEN, count=OPEN, lost=128, closure=200)
+    path = tmp_path / name
+    path.write_bytes(ts32297.file_of([GOOD.raw], header))
+    os.utime(path, (1709251200, 1709251200))  # 1 March 2024
+    done = inspected(path)
+    assert "2024-02-29 01:02 +0000, its year by its modification" in done.output
+    assert done.output.count("not known") == 2
+    lines = [" ".join(line.split()) for line in done.output.splitlines()]
+    assert {"closed 200", "records lost at least 1"} <= {*lines}
+
+
+def test_elements_that_no_table_names_are_counted(tmp_path):
+    (tmp_path / "x").write_bytes(GOOD.raw[:2] + bytes([GOOD.raw[2] + 4]) + GOOD.raw[3:] + b"\x9f\x81\x48\x00")
+    both = [inspected(tmp_path / "x").output]
+    (tmp_path / "x").write_bytes(GOOD.raw)
+    both.append(inspected(tmp_path / "x").output)
+    counts = [int(output.partition("passed over: ")[2].split()[0]) for output in both]
+    assert counts[0] == counts[1] + 1 > 1
+
+
+def test_a_header_of_the_senders_own_is_passed_over_when_it_is_told(tmp_path):
+    path = tmp_path / "x"
+    for content, title in ((CALL.read_bytes(), "TAP3 transfer batch"), (GOOD.raw, "3GPP TS 32.298 records")):
+        path.write_bytes(b"\0" * 24 + content)
+        done = inspected(path, "--header-bytes", 24)
+        assert done.exit_code == 0, done.output
+        assert title in done.output
+        assert "1 records" in done.output
+    assert inspected(path, "--header-bytes", 60000).exit_code == 64

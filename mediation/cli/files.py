@@ -221,6 +221,12 @@ def print_totals(result: dict) -> None:
     for source in result["sources"]:
         if source["refused"]:
             say(f"  {'refused':<12}{source['refused']:<28}{source['name']}")
+    for source in result["sources"]:
+        if source["lost_records"]:
+            say(f"  {'lost':<12}{'at least':<28}{source['lost_records']:>12,} before {source['name']} was written")
+    unknown = sum(source["unknown_elements"] for source in result["sources"])
+    if unknown:
+        say(f"  {'passed over':<12}{'elements of no layout':<28}{unknown:>12,}")
     say("", "certificate")
     into = ("records_in", "held_before", "recycled")
     out_of = ("rated", "rejected", "suspended", "duplicates", "merged", "filtered", "written_off", "held_after")

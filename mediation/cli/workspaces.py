@@ -75,8 +75,8 @@ def ingest(workspace, inbox, threads, wait_s, merge, as_json, quiet, files):
 
 
 FEED_COUNTS = (
-    *("files", "refused", "missing", "repeats", "out_of_order", "late", "sums_open"),
-    *("records_in", "rated", "duplicates", "suspended", "rejected"),
+    *("files", "refused", "missing", "repeats", "out_of_order", "late", "sums_open", "lost_records"),
+    *("records_in", "rated", "duplicates", "suspended", "rejected", "unknown_elements"),
 )
 
 

@@ -264,6 +264,7 @@ cdef class Decoded:
     cdef readonly Batch usage, rejects
     cdef readonly int64_t records, record_bytes, undecodable_bytes, filler_bytes, usage_bytes, reject_bytes
     cdef readonly list control_sums, unreadable
+    cdef public int64_t unknown_elements
     cdef int shift(self, Batch batch, int64_t base) except -1
 
 

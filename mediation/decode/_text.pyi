@@ -86,6 +86,7 @@ class Decoded:
     reject_bytes: int
     control_sums: list[int]
     unreadable: list[int]
+    unknown_elements: int
     def __new__(cls) -> Decoded: ...
     def number(self, first_record_no: int) -> None: ...
 

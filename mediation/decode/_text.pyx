@@ -269,6 +269,8 @@ cdef class Decoded:
         Bytes of the records of either batch.
     control_sums, unreadable : list of int
         For each declared control sum: its sum, and the records in which it could not be read.
+    unknown_elements : int
+        Of BER records: those that the layout does not know, passed over.
     """
 
     def number(self, int64_t first_record_no):

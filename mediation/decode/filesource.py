@@ -91,6 +91,10 @@ class FileSource(ABC):
         Of the decompressed stream, in hex; None until it was read to its end.
     sum_verified : bool or None
         Set by `verify`: False when unreadable records left a declared sum open, None where none is declared.
+    closure : str or None
+        Why the file was closed, where its header says so.
+    lost_records : int or None
+        How many records the header says were lost before the file was written, at least.
 
     Raises
     ------
@@ -124,6 +128,8 @@ class FileSource(ABC):
         self._begun = False
         self.content_hash: str | None = None
         self.sum_verified: bool | None = None
+        self.closure: str | None = None
+        self.lost_records: int | None = None
         self.header_bytes = self.trailer_bytes = self.filler_bytes = 0
         self._stream = ByteStream(path, compression or feed.declared.compression, limits, hash_name)
         self.held = self.compression != "none" or self._is_told_late()

@@ -47,6 +47,12 @@ class SourceAudit:
         Each of `INTO` and `OUT_OF`: records, items, bytes.
     classes : dict of str to int
         Bytes of each of `CLASSES`.
+    unknown_elements : int
+        Of BER records: those that the layout does not know, passed over.
+    closure : str or None
+        Why the file was closed, by its own header.
+    lost_records : int or None
+        How many records its header says were lost before it was written, at least.
     code : str or None
         Why the file was refused.
     """
@@ -68,6 +74,9 @@ class SourceAudit:
         self.detail = ""
         self.sum_verified: bool | None = None  # False: records that could not be read left a declared sum open
         self.conflicts = 0
+        self.unknown_elements = 0
+        self.closure: str | None = None
+        self.lost_records: int | None = None
 
     def add(self, name: str, amount: tuple[int, int, int]) -> None:
         """Count (records, items, bytes) under a name of `INTO` or `OUT_OF`."""
@@ -88,6 +97,7 @@ class SourceAudit:
         self.counts = {name: [0, 0, 0] for name in self.counts}
         self.stages_in = {stage: [0, 0, 0] for stage in self.stages}
         self.classes = dict.fromkeys(CLASSES, 0)
+        self.unknown_elements = 0
 
     def faults(self) -> list[str]:
         """Every equation that does not hold; none for a refused file."""
@@ -232,6 +242,9 @@ class Audit:
                 "bytes": dict(source.classes),
                 **{name: count[0] for name, count in source.counts.items()},
                 "conflicts": source.conflicts,
+                "unknown_elements": source.unknown_elements,
+                "closure": source.closure,
+                "lost_records": source.lost_records,
             }
             for source in self.sources
         ]

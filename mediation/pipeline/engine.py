@@ -372,6 +372,7 @@ class Engine:
             audit.bytes_in = source.bytes_in
             audit.content_hash, audit.compression = source.content_hash, source.compression
             audit.sum_verified = source.sum_verified
+            audit.closure, audit.lost_records = source.closure, source.lost_records
             audit.classes["header"], audit.classes["trailer"] = source.header_bytes, source.trailer_bytes
             audit.classes["filler"] += source.filler_bytes
         if refusal is not None:
@@ -408,5 +409,6 @@ def _count(state: SourceState, decoded: Any) -> None:
     audit.classes["record"] += decoded.record_bytes
     audit.classes["undecodable"] += decoded.undecodable_bytes
     audit.classes["filler"] += decoded.filler_bytes
+    audit.unknown_elements += decoded.unknown_elements
     state.sums = [old + new for old, new in zip(state.sums, decoded.control_sums, strict=True)]
     state.unreadable = [old + new for old, new in zip(state.unreadable, decoded.unreadable, strict=True)]

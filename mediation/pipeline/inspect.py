@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
 from mediation.decode import decode as decoding
-from mediation.decode.ber import detect
+from mediation.decode.ber import cdrfile, detect
 from mediation.decode.ber.tree import Line, Shown, tree
 from mediation.decode.bytestream import ByteStream
 from mediation.decode.filesource import Chunk, Stretch
@@ -27,6 +28,7 @@ from mediation.rulebook.formats import expanded, format_table
 
 LOOKED_AT = 1 << 16  # octets by which a format is told
 MOST_LINES = 4000
+_DATE = re.compile(r"(?<!\d)((?:19|20)\d\d)([-_.]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])(?!\d)")  # in a file's name
 
 
 @dataclass
@@ -40,12 +42,16 @@ class Inspection:
     bytes : dict of int
         Header, record, trailer, filler and undecodable bytes.
     records : int
+    unknown_elements : int
+        That the format's table does not name; they are passed over.
     record_types, rejects : dict of int
         Rows by type, rejects by code.
     refused : str
         Why a run would refuse the file; empty where it would not.
     sum_verified : bool or None
         As of a source.
+    file_header : dict of str
+        What the header of TS 32.297 says, where there is one.
     header, trailer, first : list of Line
         Elements before and after the records, and the first records.
     """
@@ -53,16 +59,20 @@ class Inspection:
     title: str
     bytes: dict[str, int] = field(default_factory=dict)
     records: int = 0
+    unknown_elements: int = 0
     record_types: dict[str, int] = field(default_factory=dict)
     rejects: dict[str, int] = field(default_factory=dict)
     refused: str = ""
     sum_verified: bool | None = None
+    file_header: dict[str, str] = field(default_factory=dict)
     header: list[Line] = field(default_factory=list)
     trailer: list[Line] = field(default_factory=list)
     first: list[Line] = field(default_factory=list)
 
 
-def inspect(path: str | os.PathLike[str], *, records: int = 3, unmask: bool = False) -> Inspection:
+def inspect(
+    path: str | os.PathLike[str], *, records: int = 3, unmask: bool = False, header_bytes: int = 0
+) -> Inspection:
     """Look at a file.
 
     Parameters
@@ -72,20 +82,22 @@ def inspect(path: str | os.PathLike[str], *, records: int = 3, unmask: bool = Fa
         How many to show.
     unmask : bool
         Show subscribers' numbers.
+    header_bytes : int
+        Of a header of the sender's own, before everything else.
 
     Raises
     ------
     UsageError
         It is of no format that is known here.
     """
-    found = _detect(path)
+    found = _detect(path, header_bytes)
     if found is None:
         raise UsageError("none of the binary formats that are known: TAP3, NRTRDE, RAP, TS 32.297, BER records")
     named = format_table("tap3") if found in (detect.TAP, detect.NOTIFICATION, *_ALIKE) else None
     names = {} if named is None else named.names
     shown = Shown(names, () if named is None else named.readable, unmask)
     result = Inspection(found.title)
-    feed = _book(found.format or "ber").feeds["file"]
+    feed = _book(found.format or "ber", header_bytes).feeds["file"]
     layout = decoding.layout_of(feed, None)
     with layout.source(path, feed, layout, feed.declared.limits) as source:
         try:
@@ -93,6 +105,7 @@ def inspect(path: str | os.PathLike[str], *, records: int = 3, unmask: bool = Fa
         except SourceRefused as refusal:
             result.refused = str(refusal)
         result.sum_verified = source.sum_verified
+        result.file_header = {} if source.cdrs is None else _told(source.cdrs, *_date_of(path))
         result.bytes |= {"header": source.header_bytes, "trailer": source.trailer_bytes}
         result.bytes["filler"] = result.bytes.get("filler", 0) + source.filler_bytes
         result.header, result.trailer = [
@@ -105,7 +118,7 @@ def inspect(path: str | os.PathLike[str], *, records: int = 3, unmask: bool = Fa
 _ALIKE = (detect.NRTRDE, detect.RAP, detect.ACKNOWLEDGEMENT)  # of the same family of tags
 
 
-def _detect(path: str | os.PathLike[str]) -> detect.Detected | None:
+def _detect(path: str | os.PathLike[str], header_bytes: int) -> detect.Detected | None:
     """By the first bytes of the decompressed stream; a compressed file's length is not known yet."""
     stream = ByteStream(path, "auto", model.SourceLimits())
     try:
@@ -113,14 +126,53 @@ def _detect(path: str | os.PathLike[str]) -> detect.Detected | None:
         with memoryview(data) as view:
             filled = stream.fill(view, 0, LOOKED_AT)
         size = stream.file_bytes if stream.compression == "none" else 1 << 62
-        return detect.detect(bytes(data[:filled]), size)
+        return detect.detect(bytes(data[header_bytes:filled]), size - header_bytes)
     finally:
         stream.close()
 
 
-def _book(format_name: str) -> Rulebook:
+def _date_of(path: str | os.PathLike[str]) -> tuple[dt.date, str]:
+    """The date of a file, and where it is from: the last in its name, or that of its last modification."""
+    for year, _, month, day in reversed(_DATE.findall(os.path.basename(os.fsdecode(path)))):
+        try:
+            return dt.date(int(year), int(month), int(day)), "its name"
+        except ValueError:
+            continue
+    return dt.datetime.fromtimestamp(os.stat(path).st_mtime, dt.UTC).date(), "its modification"
+
+
+def _told(header: cdrfile.FileHeader, date: dt.date, dated_by: str) -> dict[str, str]:
+    """A header of TS 32.297 in words; numbers that it leaves open are said to be so."""
+
+    def number(value: int) -> str:
+        return "not known" if value == cdrfile.UNKNOWN else f"{value:,}"
+
+    def time(packed: int) -> str:
+        found = cdrfile.moment(packed, date)
+        return "no time" if found is None else f"{found:%Y-%m-%d %H:%M %z}, its year by {dated_by}"
+
+    lost = "none"
+    if header.lost.records:
+        lost = f"{'' if header.lost.exact else 'at least '}{header.lost.records}"
+    return {
+        "file length": number(header.length),
+        "header length": number(header.header_bytes),
+        "releases": f"{header.low} to {header.high}",
+        "opened": time(header.opened),
+        "last record": time(header.appended),
+        "records": number(header.records),
+        "sequence": number(header.sequence),
+        "closed": header.closure,
+        "records lost": lost,
+        "node": header.node.hex(),
+        "routeing filter": header.filter.hex(),
+        "private extension": header.private.hex(),
+    }
+
+
+def _book(format_name: str, header_bytes: int) -> Rulebook:
     """A rule book that knows nothing but a format."""
-    ber = model.Ber() if format_table(format_name) is None else None
+    ber = model.Ber(header_bytes=header_bytes)
     layout = model.Layout(valid_from=dt.date(1970, 1, 1), format=format_name, ber=ber)  # type: ignore[arg-type]
     feed = expanded(model.Feed(file_name="*", layout=[layout]), None)
     types = sorted({name for f in feed.layout[0].field if isinstance(f.values, dict) for name in f.values.values()})
@@ -147,6 +199,7 @@ def _read(source: Any, layout: Any, result: Inspection, records: int, shown: Sho
             wanted = records - result.records
             result.first += lines[: roots[wanted] if wanted < len(roots) else len(lines)]
         result.records += found.records
+        result.unknown_elements += found.unknown_elements
         if "record_type" in found.usage.names:
             types.update(found.usage.counts("record_type"))
         rejects.update(found.rejects.counts("code"))

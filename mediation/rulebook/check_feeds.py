@@ -23,7 +23,7 @@ from mediation.rulebook.columns import (
     usage_kinds,
 )
 from mediation.rulebook.known import Known, suggestion
-from mediation.rulebook.model import Envelope, Feed, Key, Slot
+from mediation.rulebook.model import Envelope, Feed, Field, Key, Slot
 from mediation.rulebook.names import NameTemplate
 from mediation.rulebook.paths import Steps, lists_of, steps_of
 from mediation.rulebook.zones import is_zone
@@ -32,6 +32,7 @@ MOST_KEY_COLUMNS = 64
 MOST_HEADER_LINES = 16
 MOST_TOLERANCE_S = 86_400
 ALWAYS_FILLED = ("host", "record_type", "served_msisdn", "start_time")
+_OF_BER = ("tag", "header", "default", "aliases", "coding", "sum", "entity_types")
 _FILLED_FOR = {"duration_s": ("duration_s",), "volume_bytes": ("uplink_bytes", "downlink_bytes")}
 
 
@@ -228,6 +229,7 @@ class LayoutCheck:
         formats = {"fixed": self._fixed, "delimited": self._delimited, "jsonl": self._json}
         if (check := formats.get(layout.format)) is not None:
             check()
+            self._have_not(_OF_BER, "only fields of BER records have it")
             if layout.ber is not None:
                 self.fault(".ber", f"says nothing of the format {layout.format}")
         else:
@@ -268,8 +270,9 @@ class LayoutCheck:
     def _have_not(self, options: tuple[str, ...], what: str) -> None:
         """No field has options that belong to another format."""
         for place, field in enumerate(self.layout.field):
+            unset = Field(type=field.type)
             for name in options:
-                if getattr(field, name):
+                if getattr(field, name) != getattr(unset, name):
                     self.fault(f".field[{place}].{name}", what)
 
     def _named(self) -> None:

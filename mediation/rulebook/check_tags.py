@@ -9,11 +9,13 @@ Conventions
 from __future__ import annotations
 
 from mediation.rulebook.check_fields import LayoutPlace
-from mediation.rulebook.model import Ber, Field
+from mediation.rulebook.model import Ber, Field, Layout
 from mediation.rulebook.tags import field_paths, members_of, paths_of, tag_of
 
 MOST_ENTITY_TYPE = 63
 MOST_UNLISTED = 4095
+MOST_RECORD_HEADER = 255
+MOST_DECIMALS = 18
 # Codings by the type of field whose values they can mean.
 _NUMBERS = ("octets", "integer", "bcd", "tbcd", "address")
 CODINGS_OF = {
@@ -29,14 +31,25 @@ _MEMBERS = {
     "entities": ("code", "type", "id"),
     "rates": ("code", "decimals", "rate"),
 }
-_PLACES = ("records", "sequence", "decimals", *_MEMBERS, "record_count")
+_PLACES = ("records", "sequence", *_MEMBERS, "record_count")
+# Options of a field, and the codings of values that are held against them.
+_HEEDED = {
+    "strip": ("octets", "header"),
+    **dict.fromkeys(("prefix", "null_if", "characters", "leading_zero"), ("octets",)),
+    **dict.fromkeys(("min_length", "max_length"), ("octets", "bcd", "tbcd", "address")),
+    **dict.fromkeys(("min", "max"), _NUMBERS),
+    **dict.fromkeys(("pattern", "zone"), ("octets", "bcd", "tbcd")),
+    "entity_types": ("entity",),
+}
+_NEVER = ("start", "width", "name", "may_be_absent")
 
 
 def check_tags(of: LayoutPlace) -> None:
     """Add every fault of a layout of BER records."""
     layout = of.layout
-    for name in ("quote", "record_length", "header", "trailer"):
-        if getattr(layout, name) is not None:
+    plain = Layout(valid_from=layout.valid_from, format=layout.format)
+    for name in ("quote", "record_length", "header", "trailer", "delimiter", "terminator", "header_lines"):
+        if getattr(layout, name) != getattr(plain, name):
             of.fault(f".{name}", "BER has no such thing; [layout.ber] says what stands around the records")
     if layout.encoding != "utf-8":
         of.fault(".encoding", "text in BER elements is UTF-8")
@@ -44,6 +57,7 @@ def check_tags(of: LayoutPlace) -> None:
         of.fault(".ber", "missing; say in which element the records stand, or {} where they stand one after the other")
     else:
         _check_places(of, layout.ber)
+        _check_around(of, layout.ber)
     for place, field in enumerate(layout.field):
         if field.type != "constant":
             _check_field(of, f".field[{place}]", field)
@@ -54,8 +68,15 @@ def _check_places(of: LayoutPlace, declared: Ber) -> None:
         _check_path(of, f".ber.{name}", getattr(declared, name))
     for name, members in _MEMBERS.items():
         _check_members(of, f".ber.{name}", getattr(declared, name), members)
-    for place, path in enumerate(declared.items):
-        _check_path(of, f".ber.items[{place}]", path)
+    for name in ("items", "without_items"):
+        for place, path in enumerate(getattr(declared, name)):
+            _check_path(of, f".ber.{name}[{place}]", path)
+    if declared.without_items and not declared.items:
+        of.fault(".ber.without_items", "has no effect where no elements are items")
+    if isinstance(declared.decimals, str):
+        _check_path(of, ".ber.decimals", declared.decimals)
+    elif not 0 <= (declared.decimals or 0) <= MOST_DECIMALS:
+        of.fault(".ber.decimals", f"0 to {MOST_DECIMALS}, or the path of the element that says it")
     for place, tag in enumerate(declared.without_records):
         _check_tag(of, f".ber.without_records[{place}]", tag)
     if declared.identity is not None:
@@ -69,6 +90,19 @@ def _check_places(of: LayoutPlace, declared: Ber) -> None:
         _check_path(of, f".ber.refunds.{column}", path)
         if column not in declared.sums:
             of.fault(f".ber.refunds.{column}", "has no effect; it is taken off a declared sum of the column")
+
+
+def _check_around(of: LayoutPlace, declared: Ber) -> None:
+    """What stands around records that is no element."""
+    most = {"header_bytes": of.layout.max_record_bytes, "record_header_bytes": MOST_RECORD_HEADER}
+    for name, limit in {**most, "block_bytes": of.layout.max_record_bytes}.items():
+        if not 0 <= getattr(declared, name) <= limit:
+            of.fault(f".ber.{name}", f"0 to {limit}")
+    for name in ("record_header_bytes", "block_bytes"):
+        if getattr(declared, name) and declared.records:
+            of.fault(f".ber.{name}", "has no effect on records in an element, which stand one after the other there")
+    if declared.record_header_bytes and declared.block_bytes:
+        of.fault(".ber.block_bytes", "what fills a block up could begin a record's header; declare one of the two")
 
 
 def _check_tag(of: LayoutPlace, where: str, tag: str) -> None:
@@ -107,12 +141,19 @@ def _check_field(of: LayoutPlace, path: str, field: Field) -> None:
     if field.type == "ignored":
         of.fault(f"{path}.type", "has no effect; elements that no field names are passed over")
         return
+    unset = Field(type=field.type)
+    for name in _NEVER:
+        if getattr(field, name) != getattr(unset, name):
+            of.fault(f"{path}.{name}", "elements have tags; only fields of text have it")
+    if field.default is not None and field.header is None:
+        of.fault(f"{path}.default", "has no effect; only what the header says has one")
     given = [name for name in ("tag", "header") if getattr(field, name) is not None]
     if field.coding == "tag":
         if given or field.type != "enumeration" or not isinstance(field.values, dict):
             of.fault(f"{path}.coding", "tag: an enumeration whose values are the tags of the records, and no path")
         for tag in field.values or ():
             _check_tag(of, f"{path}.values.{tag}", tag)
+        _check_heeded(of, path, field, {"tag"})
         return
     if len(given) != 1:
         of.fault(path, "needs tag, the path of its element in a record, or header, that of one before the records")
@@ -124,6 +165,7 @@ def _check_field(of: LayoutPlace, path: str, field: Field) -> None:
         for alias, name in field.aliases.items():
             if name not in (field.values or ()):
                 of.fault(f"{path}.aliases.{alias}", f"{name!r} is none of the field's values")
+        _check_heeded(of, path, field, {"header"})
         return
     if field.aliases:
         of.fault(f"{path}.aliases", "has no effect; only what the header says has other names")
@@ -132,7 +174,9 @@ def _check_field(of: LayoutPlace, path: str, field: Field) -> None:
     except ValueError as error:
         of.fault(f"{path}.tag", str(error))
         return
-    for coding in sorted({each.coding or field.coding for each in paths}):
+    codings = {each.coding or field.coding for each in paths}
+    _check_heeded(of, path, field, codings)
+    for coding in sorted(codings):
         if coding not in CODINGS_OF.get(field.type, ()):
             known = ", ".join(CODINGS_OF.get(field.type, ()))
             of.fault(f"{path}.coding", f"{coding} does not mean a value of the type {field.type}; use {known}")
@@ -146,6 +190,19 @@ def _check_limits(of: LayoutPlace, path: str, field: Field) -> None:
         of.fault(f"{path}.unlisted", f"0 to {MOST_UNLISTED}")
     if any(not 0 <= kind <= MOST_ENTITY_TYPE for kind in field.entity_types):
         of.fault(f"{path}.entity_types", f"0 to {MOST_ENTITY_TYPE}")
-    for name in ("null_if", "required_if", "empty_if"):
-        if getattr(field, name):
-            of.fault(f"{path}.{name}", "is not looked at in BER records")
+    if field.type == "decimal" and field.unit != "1":
+        of.fault(f"{path}.unit", "amounts are in decimals of the currency; [layout.ber] decimals says in how many")
+
+
+def _check_heeded(of: LayoutPlace, path: str, field: Field, codings: set[str]) -> None:
+    """An option that no value of these codings is held against would be silently left aside."""
+    unset = Field(type=field.type)
+    for name, heeded in _HEEDED.items():
+        if getattr(field, name) == getattr(unset, name):
+            continue
+        if not codings & {*heeded}:
+            of.fault(f"{path}.{name}", f"has no effect on values of the coding {', '.join(sorted(codings))}")
+        elif name.endswith("_length") and field.type not in ("text", "digits"):
+            of.fault(f"{path}.{name}", f"has no effect on a {field.type} in an element")
+        elif name in ("min", "max") and field.type == "decimal":
+            of.fault(f"{path}.{name}", "has no effect on amounts, whose decimals the file says")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from mediation.rulebook.model import Feed, Field, FormatTable, Layout
+from mediation.rulebook.model import Ber, Feed, Field, FormatTable, Layout
 
 TABLES = Path(__file__).parent.parent / "decode" / "ber"
 
@@ -40,7 +40,14 @@ def _sold(field: Field, record_types: Collection[str] | None) -> Field:
 def _expanded_layout(layout: Layout, table: FormatTable, record_types: Collection[str] | None) -> Layout:
     own = {field.column for field in layout.field}
     fields = [_sold(field, record_types) for field in table.field if field.column not in own]
-    return msgspec.structs.replace(layout, ber=layout.ber or table.ber, field=[*layout.field, *fields])
+    return msgspec.structs.replace(layout, ber=_merged(layout.ber, table.ber), field=[*layout.field, *fields])
+
+
+def _merged(own: Ber | None, of_table: Ber) -> Ber:
+    """The table's parts, but for those that the feed declares."""
+    declared = {} if own is None else msgspec.structs.asdict(own)
+    unset = msgspec.structs.asdict(Ber())
+    return msgspec.structs.replace(of_table, **{name: each for name, each in declared.items() if each != unset[name]})
 
 
 def expanded(feed: Feed, record_types: Collection[str] | None) -> Feed:

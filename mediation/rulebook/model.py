@@ -106,11 +106,15 @@ class Ber(Declared, frozen=True, kw_only=True):
 
     records: str = ""  # the element that holds the records; "": they stand one after the other
     framing: Literal["elements", "detect"] = "elements"  # detect: a file may have the headers of 3GPP TS 32.297
+    header_bytes: int = 0  # of a header of the sender's own before everything else, which is no element
+    record_header_bytes: int = 0  # … before each record
+    block_bytes: int = 0  # no record crosses a multiple of it in the file; what is left of a block is 00 or FF
     identity: str | None = None  # of an element in the header, without which the file is of another format
     without_records: list[str] = []  # tags of files that have none
     items: list[str] = []  # elements that are rows of their own
+    without_items: list[str] = []  # elements that count only in records that have none of these
     sequence: str | None = None  # must agree with the file name's
-    decimals: str | None = None  # of amounts
+    decimals: str | int | None = None  # of amounts: where the header says it, or how many; 0 by default
     utc_offsets: str | None = None  # elements of {code,offset}, by the tags of these members
     entities: str | None = None  # … of {code,type,id}
     rates: str | None = None  # … of {code,decimals,rate}

@@ -25,7 +25,7 @@ from mediation.workspace.protocol import Place
 from mediation.workspace.rows import EventDay, Move, Noted, Repeat, Run, SourceRow
 from mediation.workspace.staged import Staged, staged
 
-OF_SOURCE = (*INTO, *OUT_OF, "bytes_in", "conflicts", "sum_verified")
+OF_SOURCE = (*INTO, *OUT_OF, "bytes_in", "conflicts", "sum_verified", "unknown_elements", "closure", "lost_records")
 
 
 class Report(NamedTuple):

@@ -108,9 +108,13 @@ CREATE TABLE stretch (
     PRIMARY KEY (feed, node, first)
 ) STRICT, WITHOUT ROWID;
 """
+LOST = """
+ALTER TABLE collected ADD COLUMN lost_records INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE collected ADD COLUMN unknown_elements INTEGER NOT NULL DEFAULT 0;
+"""
 HISTORY, SOURCES, RESULTS = PARTS = ("history", "sources", "tables")  # of a run's files, which are given up together
 EDITED = "edited.parquet"  # of a run that has rated edited rows: which, and how they then were
-STEPS = TABLES, RETENTION, SUSPENSE, COLLECTION, SEQUENCES
+STEPS = TABLES, RETENTION, SUSPENSE, COLLECTION, SEQUENCES, LOST
 VERSION = len(STEPS)
 
 
@@ -160,7 +164,8 @@ class SourceRow(NamedTuple):
 class Collected(NamedTuple):
     """What a run has collected of a feed, or ('') of none: accepted and refused files, and what became of the records.
 
-    `sums_open` counts files whose declared sums could not be proved, because records of them could not be read.
+    `sums_open` counts files whose declared sums could not be proved, because records of them could not be read,
+    `lost_records` what their headers say was lost before they were written, at least.
     """
 
     feed: str
@@ -175,6 +180,8 @@ class Collected(NamedTuple):
     conflicts: int
     suspended: int
     rated: int
+    lost_records: int
+    unknown_elements: int
 
 
 class Seen(NamedTuple):
@@ -311,6 +318,6 @@ def collected(sources: Sequence[SourceRow]) -> list[Collected]:
     for key, of_feed in sorted(found.items()):
         accepted = [source for source in of_feed if source.refused is None]
         left_open = sum(source.counts.get("sum_verified") is False for source in accepted)
-        sums = [sum(source.counts.get(name, 0) for source in accepted) for name in Collected._fields[5:]]
+        sums = [sum(source.counts.get(name) or 0 for source in accepted) for name in Collected._fields[5:]]
         rows.append(Collected(*key, len(accepted), len(of_feed) - len(accepted), left_open, *sums))
     return rows

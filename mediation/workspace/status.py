@@ -43,7 +43,9 @@ FILE_COLUMNS = {
     "content_hash": pa.utf8(),
     "file_bytes": pa.int64(),
     "refused": pa.utf8(),
-    **dict.fromkeys((*INTO, *OUT_OF, "bytes_in"), pa.int64()),
+    **dict.fromkeys((*INTO, *OUT_OF, "bytes_in", "unknown_elements"), pa.int64()),
+    "closure": pa.utf8(),
+    "lost_records": pa.int64(),
 }
 MISSING_COLUMNS = {"feed": pa.utf8(), "date": pa.utf8(), "sequence": pa.int64()}
 

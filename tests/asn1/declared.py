@@ -5,7 +5,7 @@ Conventions
 -----------
 - A table fills what the other tests can tell apart, not all that there is; a code is a number, not a name.
 - A container of service data is an item, and a record of a CHF has one for each rating group, whose containers add up;
-  traffic volumes of the other packet records add up in the record.
+  traffic volumes of packet records without containers add up in the record.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def moment(*tags: str, **more: Any) -> list[dict[str, Any]]:
 
 BARE: dict[str, Any] = {"records": ""}
 PACKET = {
-    "ber": BARE | {"items": ["79/34/u16"]},
+    "ber": BARE | {"items": ["79/34/u16"], "without_items": ["79/12"]},
     "field": [
         record_type(t79="data", t78="data", t20="data"),
         field("served_imsi", "digits", "tbcd", "{79,78,20}/3"),
@@ -62,8 +62,8 @@ PACKET = {
         field("downlink_bytes", "integer", "integer", "79/34/u16/13", unit="B"),
         field("container_no", "integer", "integer", "79/34/u16/4"),
         field("first_usage", "timestamp", "time9", "79/34/u16/5"),
-        field("volume_up", "integer", "integer", "78/12/u16/3", "20/15/u16/3", sum=True),
-        field("volume_down", "integer", "integer", "78/12/u16/4", "20/15/u16/4", sum=True),
+        field("volume_up", "integer", "integer", "{79,78}/12/u16/3", "20/15/u16/3", sum=True),
+        field("volume_down", "integer", "integer", "{79,78}/12/u16/4", "20/15/u16/4", sum=True),
     ],
 }
 CIRCUIT = {
@@ -172,7 +172,7 @@ def packet_rows(said: Record) -> list[dict[str, Any]]:
         "local_sequence_no": said.local_sequence,
         "node_id": said.node,
     }
-    if said.kind != "pGWRecord":
+    if not said.containers:
         return [row | {"volume_up": total(said.volumes, 0), "volume_down": total(said.volumes, 1)}]
     items = [
         {
@@ -182,10 +182,9 @@ def packet_rows(said: Record) -> list[dict[str, Any]]:
             "container_no": each.sequence,
             "first_usage": when(each.first),
         }
-        for each in said.containers or [None]
-        if each is not None
+        for each in said.containers
     ]
-    return [row | item for item in items or [{}]]
+    return [row | item for item in items]
 
 
 def circuit_rows(said: Record) -> list[dict[str, Any]]:

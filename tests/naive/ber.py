@@ -14,6 +14,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import NamedTuple
 
+from mediation.rulebook.columns import may_be_null
 from mediation.rulebook.numbers import compile_numbers, to_msisdn
 from mediation.rulebook.tags import Path, Step, field_paths, paths_of, tag_of, tag_text
 
@@ -186,6 +187,7 @@ class Decoder:
         self.rules = compile_numbers(feed.book.declared.book.numbers.get(feed.declared.numbers or ""))
         self.fields = [field for field in self.layout.field if field.type != "constant"]
         self.items = [path.steps for text in self.layout.ber.items for path in paths_of(text)]
+        self.waits = [path.steps for text in self.layout.ber.without_items for path in paths_of(text)]
         self.paths: list[tuple[Path, int]] = []
         for number, field in enumerate(self.fields):
             if field.coding == "tag":
@@ -200,15 +202,23 @@ class Decoder:
         if end - begin > self.layout.max_record_bytes:
             return None, "record_too_long", None
         self.data, self.rows, self.faults, self.flags = data, [{}], [], [0]
-        self.begun, self.open = 0, ""
+        self.begun, self.open, self.waiting = 0, "", None
         try:
             self.element(begin, end, (), 0, "", 0)
+            if self.waiting is not None and not self.begun:
+                self.contents(*self.waiting)
         except Bad as bad:
             return None, str(bad), self.open or None
         rows = [self.finished(row, flags) for row, flags in zip(self.rows, self.flags, strict=True)]
         for number, field in enumerate(self.fields):
-            if not field.optional and any(row.get(field.column) is None for row in rows):
+            if not may_be_null(field) and any(row.get(field.column) is None for row in rows):
                 self.faults.append((number, "unknown_value" if field.coding == "tag" else "missing_value"))
+            for row in rows:
+                there = row.get(field.column) is not None
+                if not there and any(row.get(column) in values for column, values in (field.required_if or {}).items()):
+                    self.faults.append((number, "missing_value"))
+                if there and any(row.get(column) in values for column, values in (field.empty_if or {}).items()):
+                    self.faults.append((number, "unexpected_value"))
         if self.faults:
             number, code = min(self.faults, key=lambda fault: fault[0])
             return None, code, self.fields[number].column
@@ -227,7 +237,7 @@ class Decoder:
     def following(self, above, node: Node):
         """The step that the table has for an element, or None; the first variant whose predicate holds."""
         known = {path.steps[len(above)] for path, _ in self.paths if self.below(path.steps, above)}
-        known |= {item[len(above)] for item in self.items if self.below(item, above)}
+        known |= {each[len(above)] for each in self.items + self.waits if self.below(each, above)}
         variants = [step for step in known if step.tag == node.tag]
         for step in sorted(variants, key=lambda each: (each.child is None, str(each.value))):
             if step.child is None or self.holds(step, node):
@@ -262,7 +272,8 @@ class Decoder:
         values = [number for number in actions if self.fields[number].coding != "tag"]
         if steps and not values and not node.constructed and self.has_below(steps):
             raise Bad("bad_tag")
-        if node.end is not None or not opens or actions:
+        waits = opens and steps in self.waits
+        if node.end is not None or not opens or actions or waits:
             end, after = bounds(self.data, node)
         else:
             end, after = None, None
@@ -275,6 +286,9 @@ class Decoder:
             raise Bad("too_deep")
         stop = node.limit if node.end is None else node.end
         name = f"{name}/{tag_text(step.tag)}".removeprefix("/")
+        if waits:
+            self.waiting = self.waiting or (node._replace(end=end), steps, row, name, depth + 1, end)
+            return after
         if steps in self.items and node.content < stop:
             row = self.begun
             self.begun += 1
@@ -285,7 +299,7 @@ class Decoder:
 
     def has_below(self, steps) -> bool:
         return any(self.below(path.steps, steps) for path, _ in self.paths) or any(
-            self.below(item, steps) for item in self.items
+            self.below(each, steps) for each in self.items + self.waits
         )
 
     def contents(self, node: Node, steps, row: int, name: str, depth: int, stop: int) -> int:
@@ -314,6 +328,8 @@ class Decoder:
         if coding == "octets":
             octets = octets.rstrip(b" ") if field.strip in ("right", "both") else octets
             octets = octets.lstrip(b" ") if field.strip in ("left", "both") else octets
+            octets = octets.removeprefix(field.prefix.encode())
+            octets = b"" if octets.decode("latin-1") in field.null_if else octets
         if not octets and coding != "tag":
             return
         try:

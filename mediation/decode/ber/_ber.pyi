@@ -19,13 +19,15 @@ def cut(
     indefinite: bool,
     longest: int,
     most: int = ...,
+    block: int = ...,
+    first_block: int = ...,
 ) -> tuple[int, int, str, str, int]: ...
 def portion(
     plan: BerPlan, context: Context, text: Text, begin: int, end: int, longest: int, most: int = ...
 ) -> tuple[int, int]: ...
 def decode_ber(
     plan: BerPlan, context: Context, text: Text, begin: int, length: int, rows: int, byte_offset: int, source_id: int
-) -> tuple[Decoded, int]: ...
+) -> Decoded: ...
 
 @disjoint_base
 class BerPlan(Plan):
@@ -38,6 +40,7 @@ class BerPlan(Plan):
         predicate: tuple[int, int | bytes | None] | None = None,
         variant: int = -1,
         item: bool = False,
+        waits: bool = False,
         to_items: Iterable[int] = ...,
     ) -> None: ...
     def finish_tree(
@@ -56,6 +59,7 @@ class Context:
         cls,
         *,
         cdrs: bool = False,
+        head: int = 0,
         decimals: int = 0,
         offsets: Mapping[int, int] = ...,
         rates: Mapping[int, int] = ...,

@@ -13,6 +13,7 @@ from libcpp.string cimport string
 from libcpp.vector cimport vector
 
 from mediation.decode._text cimport (
+    Decoded,
     Plan,
     Text,
     TextCopier,
@@ -48,9 +49,19 @@ cdef extern from "decode/ber/walk.hpp" namespace "mediation" nogil:
     cdef enum class Code(int16_t):
         ok
 
-    cdef enum class BerFraming(uint8_t):
-        elements
-        cdrs
+    cdef enum FramingKind "mediation::BerFraming::Kind":
+        elements "mediation::BerFraming::elements"
+        cdrs "mediation::BerFraming::cdrs"
+
+    cdef cppclass BerFraming:
+        FramingKind kind
+        uint32_t head
+
+    cdef uint32_t kMaxHead
+
+    cdef cppclass Blocks:
+        uint32_t octets
+        uint32_t first
 
     cdef enum class Stop(uint8_t):
         paused
@@ -90,6 +101,7 @@ cdef extern from "decode/ber/walk.hpp" namespace "mediation" nogil:
         uint32_t actions
         uint32_t name
         cbool item
+        cbool waits
         cbool no_value
         uint64_t to_items
 
@@ -127,7 +139,7 @@ cdef extern from "decode/ber/walk.hpp" namespace "mediation" nogil:
         vector[int16_t] codes
 
     Cut cut_records(BerFraming framing, const uint8_t* text, uint32_t at, uint32_t filled, uint64_t container,
-                    cbool indefinite, uint32_t longest, uint32_t most)
+                    cbool indefinite, uint32_t longest, uint32_t most, Blocks blocks)
     cdef cppclass Portion:
         uint32_t end
         uint32_t rows
@@ -159,7 +171,7 @@ cdef class BerPlan(Plan):
     cdef BerProgram program
 
     def add_node(self, str name, children, actions, *, predicate=None, int variant=-1, bint item=False,
-                 to_items=()):
+                 bint waits=False, to_items=()):
         """The next node of the tree; nodes of its children, by tag, come later.
 
         Parameters
@@ -174,8 +186,8 @@ cdef class BerPlan(Plan):
             (tag, value): of a child; int, bytes, or None for any.
         variant : int
             The next node of the same tag and parent, -1 where there is none.
-        item : bool
-            Its elements are items.
+        item, waits : bool
+            Its elements are items; what they say counts only in records without items.
         to_items : list of int
             Tags of the children that are items or have some below them.
         """
@@ -196,7 +208,7 @@ cdef class BerPlan(Plan):
             elif predicate[1] is not None:
                 wanted.wants, wanted.octets = Wants.octets, predicate[1]
             self.program.predicates.push_back(wanted)
-        node.variant, node.item = variant, item
+        node.variant, node.item, node.waits = variant, item, waits
         node.to_items = sum({1 << tag % 64 for tag in to_items})
         node.no_value = bool(children) and all(coding == "tag" for _, coding, *_ in actions)
         node.first_action, node.actions = <uint32_t> self.program.actions.size(), <uint32_t> len(actions)
@@ -235,6 +247,8 @@ cdef class Context:
     ----------
     cdrs : bool
         Each record stands behind a CDR header of 3GPP TS 32.297.
+    head : int
+        Octets of another header before each record.
     decimals : int
         Of the file's amounts.
     offsets, rates : dict of int to int
@@ -250,13 +264,16 @@ cdef class Context:
     cdef BerContext native
     cdef readonly bint cdrs
 
-    def __cinit__(self, *, bint cdrs=False, int decimals=0, offsets=(), rates=(), entities=(), texts=(), codes=()):
+    def __cinit__(self, *, bint cdrs=False, uint32_t head=0, int decimals=0, offsets=(), rates=(), entities=(), texts=(), codes=()):
         cdef Named named
         cdef Entity entity
         if not 0 <= decimals <= 18:
             raise ValueError(f"{decimals} decimals")
+        if head > kMaxHead:
+            raise ValueError(f"a header of {head} octets")
         self.cdrs = cdrs
-        self.native.framing = BerFraming.cdrs if cdrs else BerFraming.elements
+        self.native.framing.kind = FramingKind.cdrs if cdrs else FramingKind.elements
+        self.native.framing.head = head
         self.native.multiplier = int("1" + "0" * (6 - decimals))
         self.native.divisor = int("1" + "0" * (decimals - 6))
         for code, seconds in sorted(dict(offsets).items()):
@@ -283,7 +300,7 @@ cdef class CodedCopier(TextCopier):
 
 
 def cut(Context context, Text text, int64_t begin, int64_t filled, container, bint indefinite, int64_t longest,
-        int64_t most=MOST_ROWS):
+        int64_t most=MOST_ROWS, uint32_t block=0, uint32_t first_block=0):
     """How much of a text is whole records.
 
     Parameters
@@ -298,6 +315,8 @@ def cut(Context context, Text text, int64_t begin, int64_t filled, container, bi
         Octets of a record of indefinite length.
     most : int
         Records.
+    block, first_block : int
+        Octets of the blocks that no record crosses, 0 without; and where in the text the first of them ends.
 
     Returns
     -------
@@ -314,9 +333,11 @@ def cut(Context context, Text text, int64_t begin, int64_t filled, container, bi
     cdef uint64_t ends = <uint64_t> -1 if container is None else container
     cdef const uint8_t* bytes_ = checked(text, 0, filled)
     cdef Cut found
+    cdef Blocks blocks
+    blocks.octets, blocks.first = block, first_block
     with nogil:
         found = cut_records(context.native.framing, bytes_, <uint32_t> begin, <uint32_t> filled, ends, indefinite,
-                            <uint32_t> longest, <uint32_t> most)
+                            <uint32_t> longest, <uint32_t> most, blocks)
     return found.end, found.records, STOPS[found.stop], CODE_NAMES[<int> found.code], found.next
 
 
@@ -362,15 +383,14 @@ def decode_ber(BerPlan plan, Context context, Text text, int64_t begin, int64_t 
 
     Returns
     -------
-    decoded : Decoded
-    unknown : int
-        Elements that the tag table does not know: they were passed over.
+    Decoded
     """
     cdef const uint8_t* bytes_ = checked(text, begin, length)
     cdef CodedCopier copier = CodedCopier()
     cdef Work work
     cdef cbool enough
     cdef int64_t unknown
+    cdef Decoded decoded
     with nogil:
         enough = begin_records(plan.native, context.native.framing, bytes_, <uint32_t> length, <uint32_t> rows, work)
     if not enough:
@@ -380,4 +400,6 @@ def decode_ber(BerPlan plan, Context context, Text text, int64_t begin, int64_t 
     with nogil:
         unknown = walk(plan.native, plan.program, context.native, bytes_, <uint32_t> rows, work)
     copier.plan, copier.bytes_, copier.context = plan, bytes_, context
-    return finish_decoded(plan, builder, places, work, copier, source_id, byte_offset), unknown
+    decoded = finish_decoded(plan, builder, places, work, copier, source_id, byte_offset)
+    decoded.unknown_elements = unknown
+    return decoded

@@ -7,6 +7,7 @@
 // - Texts end in padding: up to 64 octets behind `limit` may be read, none of them counts.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "native/status.hpp"
@@ -145,18 +146,34 @@ struct Cut {
     uint64_t next = 0;     // where the record at `end` says that it ends; 0 when it does not
 };
 
-// How one record follows the other: as elements, or each behind a CDR header of 3GPP TS 32.297 that says its length.
-enum class BerFraming : uint8_t { elements, cdrs };
+// How one record follows the other: as elements, each perhaps behind a header of `head` octets that say nothing here, or
+// behind a CDR header of 3GPP TS 32.297 that says its length.
+struct BerFraming {
+    enum Kind : uint8_t { elements, cdrs } kind = elements;
+    uint32_t head = 0;  // at most kMaxHead
+    constexpr BerFraming(Kind of = elements, uint32_t octets = 0) noexcept : kind(of), head(octets) {}
+};
 
+inline constexpr uint32_t kMaxHead = 255;
+
+// Whether no record begins at `at`: where one may have a header, that is not only 00 or FF up to the record's tag.
 inline bool is_filler(BerFraming framing, const uint8_t* text, uint32_t at, uint32_t limit) noexcept {
     const uint8_t octet = text[at];
     if (octet != 0x00 && octet != 0xFF) return false;
-    if (framing == BerFraming::elements) return true;
-    return limit - at >= 4 && text[at + 1] == octet && text[at + 2] == octet && text[at + 3] == octet;
+    const uint32_t more = framing.kind == BerFraming::cdrs ? 3 : framing.head;
+    if (limit - at <= more) return false;
+    for (uint32_t i = 1; i <= more; ++i)
+        if (text[at + i] != octet) return false;
+    return true;
 }
 
 // Octets of the CDR header at `at`; its fifth is there in releases that need it.
 inline uint32_t cdr_head(const uint8_t* text, uint32_t at) noexcept { return text[at + 2] >> 5 == 7 ? 5 : 4; }
+
+// Octets of the header of the record at `at`.
+inline uint32_t head_of(BerFraming framing, const uint8_t* text, uint32_t at) noexcept {
+    return framing.kind == BerFraming::cdrs ? cdr_head(text, at) : framing.head;
+}
 inline bool cdr_is_ber(const uint8_t* text, uint32_t at) noexcept { return text[at + 3] >> 5 == 1; }
 
 // The CDR at `cut.end`; false when it does not end within `limit`.
@@ -173,9 +190,12 @@ inline bool cut_cdr(const uint8_t* text, uint32_t limit, Cut& cut) noexcept {
 // The record at `cut.end`; false when it is not one that ends within `limit`. One of indefinite length has to end
 // within `longest` octets: nobody looks further.
 inline bool cut_record(BerFraming framing, const uint8_t* text, uint32_t limit, uint32_t longest, Cut& cut) noexcept {
-    if (framing == BerFraming::cdrs) return cut_cdr(text, limit, cut);
+    if (framing.kind == BerFraming::cdrs) return cut_cdr(text, limit, cut);
     Element e;
-    cut.code = read_element(text, cut.end, limit, e);
+    e.indefinite = false;
+    e.end = 0;
+    cut.code = Code::element_overrun;
+    if (limit - cut.end > framing.head) cut.code = read_element(text, cut.end + framing.head, limit, e);
     if (cut.code == Code::ok && e.indefinite) {
         const bool further = limit - cut.end > longest;
         uint32_t end = 0;
@@ -192,10 +212,19 @@ inline bool cut_record(BerFraming framing, const uint8_t* text, uint32_t limit, 
     return true;
 }
 
+// Blocks of so many octets, 0: none, of which one ends `first` octets behind the text's begin. No record crosses an end.
+struct Blocks {
+    uint32_t octets = 0, first = 0;
+    uint64_t end(uint32_t at) const noexcept {
+        if (octets == 0) return UINT64_MAX;
+        return at < first ? first : at + octets - (at - first) % octets;
+    }
+};
+
 // Whole records from `at` on, at most `most`. Their container ends at `container` (beyond `filled`: not at hand yet)
 // or, when it is of indefinite length, with end-of-contents octets.
 inline Cut cut_records(BerFraming framing, const uint8_t* text, uint32_t at, uint32_t filled, uint64_t container,
-                       bool indefinite, uint32_t longest, uint32_t most) noexcept {
+                       bool indefinite, uint32_t longest, uint32_t most, Blocks blocks = {}) noexcept {
     const auto limit = static_cast<uint32_t>(container < filled ? container : filled);
     Cut cut;
     cut.end = at;
@@ -209,8 +238,12 @@ inline Cut cut_records(BerFraming framing, const uint8_t* text, uint32_t at, uin
         }
         if (is_filler(framing, text, cut.end, limit)) {
             ++cut.end;
-        } else if (!cut_record(framing, text, limit, longest, cut)) {
-            const bool at_hand = cut.code != Code::element_overrun || limit == container || cut.next > container;
+            continue;
+        }
+        const uint64_t ends = std::min(container, blocks.end(cut.end));
+        const auto within = static_cast<uint32_t>(std::min<uint64_t>(ends, filled));
+        if (!cut_record(framing, text, within, longest, cut)) {
+            const bool at_hand = cut.code != Code::element_overrun || within == ends || cut.next > ends;
             cut.stop = at_hand ? Stop::damaged : Stop::more;
             return cut;
         }

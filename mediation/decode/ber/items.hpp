@@ -123,7 +123,7 @@ inline Portion take_portion(const BerProgram& program, BerFraming framing, const
             continue;
         }
         if (!cut_record(framing, text, limit, longest, cut)) break;
-        const uint32_t head = framing == BerFraming::cdrs ? cdr_head(text, begin) : 0;
+        const uint32_t head = head_of(framing, text, begin);
         const uint32_t rows = detail::count_rows(program, text, begin + head, cut.end);
         if (portion.rows && portion.rows + rows > most) {
             portion.end = begin;

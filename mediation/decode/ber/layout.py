@@ -17,6 +17,7 @@ from mediation.decode.ber.source import BerSource
 from mediation.decode.filesource import Chunk
 from mediation.decode.layout import CompiledLayout, add_field, finish, new_plan, set_frame
 from mediation.rulebook import model
+from mediation.rulebook.columns import may_be_null
 from mediation.rulebook.tags import Path, Step, field_paths, paths_of, tag_of, tag_text
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Node:
         self.name = name
         self.children: dict[Step, Node] = {}
         self.actions: list[tuple] = []
-        self.item = False
+        self.item = self.waits = False
 
     @property
     def to_items(self) -> list[int]:
@@ -51,8 +52,7 @@ class Node:
 def decode_chunk_of_ber(plan: BerPlan, chunk: Chunk, source_id: int) -> Decoded:
     """What a chunk of BER records holds."""
     place = (chunk.text, chunk.begin, chunk.length, chunk.rows, chunk.byte_offset)
-    decoded, _ = decode_ber(plan, chunk.context, *place, source_id)
-    return decoded
+    return decode_ber(plan, chunk.context, *place, source_id)
 
 
 def compile_ber(feed: FeedBook, layout: model.Layout) -> CompiledLayout:
@@ -64,6 +64,9 @@ def compile_ber(feed: FeedBook, layout: model.Layout) -> CompiledLayout:
     item_steps = [path.steps for text in layout.ber.items for path in paths_of(text)]
     for steps in item_steps:
         root.reach(steps).item = True
+    for text in layout.ber.without_items:
+        for path in paths_of(text):
+            root.reach(path.steps).waits = True
     fields = [field for field in layout.field if field.type != "constant"]
     in_items: set[str | None] = set()
     for number, field in enumerate(fields):
@@ -76,7 +79,7 @@ def compile_ber(feed: FeedBook, layout: model.Layout) -> CompiledLayout:
     plan.finish_tree(
         record_columns=[f.column for f in fields if f.column not in in_items],
         header_fields=[number for number, field in enumerate(fields) if field.header is not None],
-        required=[number for number, field in enumerate(fields) if not field.optional],
+        required=[number for number, field in enumerate(fields) if not may_be_null(field)],
         type_field=next((number for number, field in enumerate(fields) if field.coding == "tag"), -1),
     )
     controls = tuple(layout.ber.sums)
@@ -137,5 +140,6 @@ def _add_nodes(plan: BerPlan, root: Node) -> None:
             predicate=(step.child, step.value) if step and step.child is not None else None,
             variant=place + 1 if varies else -1,
             item=node.item,
+            waits=node.waits,
             to_items=node.to_items,
         )

@@ -126,6 +126,13 @@ def _entities(outside: Outside, path: str | None) -> dict[int, tuple[int, str]]:
     return {code: entity for code, entity in entities.items() if -(2**63) <= code < 2**63 and entity[1]}
 
 
+def decimals_of(outside: Outside, declared: model.Ber) -> int | None:
+    """How many decimals the file's amounts have; None where its header should say it, and does not."""
+    if isinstance(declared.decimals, str):
+        return outside.integer(declared.decimals)
+    return declared.decimals or 0
+
+
 def context_of(
     outside: Outside,
     declared: model.Ber,
@@ -149,7 +156,7 @@ def context_of(
     SourceRefused
         ``header_missing`` when the decimals of amounts are not said, ``unknown_value``.
     """
-    decimals = outside.integer(declared.decimals) if declared.decimals else 0
+    decimals = decimals_of(outside, declared)
     if decimals is None or not 0 <= decimals <= MOST_DECIMALS:
         raise SourceRefused("header_missing", "the header does not say how many decimals amounts have")
     texts, codes = [], []
@@ -159,6 +166,7 @@ def context_of(
         codes.append(-1 if values is None or text is None else _code(field, values, text))
     return Context(
         cdrs=cdrs,
+        head=0 if cdrs else declared.record_header_bytes,
         decimals=decimals,
         offsets=_offsets(outside, declared.utc_offsets),
         rates=_rates(outside, declared.rates),

@@ -58,6 +58,7 @@ struct BerNode {
     uint32_t name = 0;         // of the reject's field, where the element itself is damaged
     bool has_children = false;
     bool item = false;      // each is a row of its own
+    bool waits = false;     // it counts only in a record that has no items
     bool no_value = false;  // it holds members and nothing else: contents that are none would be lost
     uint64_t to_items = 0;  // a bit for each tag, modulo 64, of its children that are items or lead to some
 };
@@ -118,7 +119,7 @@ struct BerContext {
         int64_t code;
         int64_t value;
     };
-    BerFraming framing = BerFraming::elements;
+    BerFraming framing;
     int64_t multiplier = 1000000, divisor = 1;  // of amounts to 10^-6
     std::vector<Named> offsets_us;
     std::vector<Named> rates;        // 10^-6

@@ -4,9 +4,11 @@ Conventions
 -----------
 - The records stand one after the other, or in an element at the layout's path; what stands before it is the header,
   what stands after it to the end of the outermost element the trailer. Neither is longer than MOST_OUTSIDE.
-- Octets 00 and FF between and behind records are filler. Anything else behind the outermost element is one stretch.
+- A header of declared length may stand before all that. Octets 00 and FF between and behind records are filler.
+  Anything else behind the outermost element is one stretch.
 - A record that cannot be read is passed over as far as it says that it goes; where it does not say so, everything up to
-  the end of the records' element is one stretch, or up to the end of the file.
+  the end of the records' element is one stretch, or up to the end of the file; where records stand in blocks, up to
+  the next of them.
 """
 
 from __future__ import annotations
@@ -17,8 +19,8 @@ from typing import NamedTuple
 from mediation.decode._text import Text
 from mediation.decode.ber import elements
 from mediation.decode.ber._ber import cut, portion
-from mediation.decode.ber.cdrfile import UNKNOWN, FileHeader, file_header
-from mediation.decode.ber.outside import Outside, Part, context_of
+from mediation.decode.ber.cdrfile import MOST, UNKNOWN, FileHeader, file_header
+from mediation.decode.ber.outside import Outside, Part, context_of, decimals_of
 from mediation.decode.filesource import Chunk, FileSource, Stretch, Window
 from mediation.errors import SourceRefused, UsageError
 from mediation.rulebook.tags import paths_of, tag_of
@@ -44,10 +46,13 @@ class BerSource(FileSource):
     ----------
     outside : Outside
         What stands before and after the records, as far as the file has been read.
+    cdrs : FileHeader or None
+        The header of TS 32.297, where the file has one.
     """
 
     def __init__(self, *args, **options):
         self.outside = Outside()
+        self.cdrs: FileHeader | None = None
         super().__init__(*args, **options)
 
     def _is_told_late(self) -> bool:
@@ -58,12 +63,11 @@ class BerSource(FileSource):
         self._levels: list[Level] = []
         self._steps = [step.tag for step in paths_of(self._declared.ber.records)[0].steps]
         self._stretches = self._trailing = 0
-        self._cdrs: FileHeader | None = None
         window, has_records = self._header(window)
         if not has_records:
             yield from self._trailer(window)
             return
-        cdrs = self._cdrs is not None
+        cdrs = self.cdrs is not None
         self._context = context_of(self.outside, self._declared.ber, self.layout.header_fields, cdrs=cdrs)
         yield from self._records(window)
 
@@ -71,29 +75,35 @@ class BerSource(FileSource):
 
     def _header(self, window: Window) -> tuple[Window, bool]:
         """Where the records begin, and whether there are any; without, where the trailer goes on."""
+        own = self._declared.ber.header_bytes
+        if window.filled < own:
+            raise SourceRefused("header_missing", f"the file ends within its first {own} bytes, which are its header")
+        self.header_bytes, window = own, window._replace(begin=own)
         with memoryview(window.text) as view:
-            data = bytes(view[: min(window.filled, MOST_OUTSIDE)])
+            data = bytes(view[: min(window.filled, own + MOST_OUTSIDE)])
         if not self._steps:
             return self._cdr_header(window, data), True
-        begin = len(data) - len(data.lstrip(FILLER))
-        self.filler_bytes += begin
+        found = _NO_FILLER.search(data, own)
+        begin = found.start() if found else len(data)
+        self.filler_bytes += begin - own
         try:
             at, found = self._open_levels(data, begin)
         except elements.Unreadable as error:
             if error.code == "element_overrun" and (window.filled == self._limit or window.filled > len(data)):
                 raise SourceRefused("header_missing", f"no records within the first {len(data)} bytes") from error
             raise SourceRefused("header_missing", f"{error.code} at byte {error.offset}") from error
-        self.header_bytes = at - begin
+        self.header_bytes += at - begin
         return window._replace(begin=at), found
 
     def _cdr_header(self, window: Window, data: bytes) -> Window:
         """Behind the header of TS 32.297, where records stand one after the other and the file has one."""
         if self._declared.ber.framing == "detect":
-            self._cdrs = file_header(data)
-        if self._cdrs is None:
+            self.cdrs = file_header(data[window.begin : window.begin + MOST])
+        if self.cdrs is None:
             return window
-        self.header_bytes = self._cdrs.header_bytes
-        return window._replace(begin=window.begin + self.header_bytes)
+        self.header_bytes += self.cdrs.header_bytes
+        self.closure, self.lost_records = self.cdrs.closure, self.cdrs.lost.records
+        return window._replace(begin=self.header_bytes)
 
     def _open_levels(self, data: bytes, at: int) -> tuple[int, bool]:
         declared = self._declared.ber
@@ -142,14 +152,17 @@ class BerSource(FileSource):
 
     def _records(self, window: Window):
         container = self._levels[-1].end if self._levels else None
-        if self._cdrs is not None and self._cdrs.length != UNKNOWN:
-            container = self._cdrs.length
+        if self.cdrs is not None and self.cdrs.length != UNKNOWN:
+            container = self._declared.ber.header_bytes + self.cdrs.length
         indefinite = bool(self._levels) and container is None
-        most = max(1, self._capacity // LEAST_MEAN_BYTES)
+        most, block = max(1, self._capacity // LEAST_MEAN_BYTES), 0 if self.cdrs else self._declared.ber.block_bytes
         while True:
             text, begin, filled, offset = window
             ends = None if container is None else container - offset
-            end, _, stop, code, says = cut(self._context, text, begin, filled, ends, indefinite, self._longest, most)
+            blocks = (block, -offset % block) if block else ()
+            end, _, stop, code, says = cut(
+                self._context, text, begin, filled, ends, indefinite, self._longest, most, *blocks
+            )
             while begin < end:
                 to, rows = portion(self._plan, self._context, text, begin, end, self._longest, most)
                 yield Chunk(text, begin, to - begin, offset + begin, self._context, rows)
@@ -168,14 +181,15 @@ class BerSource(FileSource):
                 self.filler_bytes += filled - end
                 return
             goes_on = stop == "more" and more and says != 0  # a record whose end is known, and not at hand
-            to = offset + says if goes_on else container
+            next_block = block and offset + end - (offset + end) % block + block
+            to = offset + says if goes_on else next_block or container
             stretch, window = self._pass_over(window, to, "record_too_long" if goes_on else code)
             if goes_on and stretch.byte_offset + stretch.length < to:
                 stretch = stretch._replace(code=code)  # it ends behind the stream, however that was cut
             self._stretches += 1
             if stretch.length:
                 yield stretch
-            if not goes_on:
+            if not goes_on and not block:
                 yield from self._trailer(window)
                 return
 
@@ -253,11 +267,12 @@ class BerSource(FileSource):
         said, sequence = self._said.sequence, outside.text(declared.sequence)
         if declared.sequence and said is not None and sequence != "" and _number(sequence) != said:
             raise SourceRefused("header_mismatch", "the header's sequence is not the file name's")
-        if self._cdrs is not None:
-            if self._cdrs.length != UNKNOWN and self._cdrs.length > self.bytes_in:
+        if self.cdrs is not None:
+            own = self._declared.ber.header_bytes
+            if self.cdrs.length != UNKNOWN and own + self.cdrs.length > self.bytes_in:
                 raise SourceRefused("trailer_missing", "the file is shorter than its header says")
-            if self._cdrs.records not in (0, UNKNOWN):
-                self._verify_count(self._cdrs.records, records - self._trailing)
+            if self.cdrs.records not in (0, UNKNOWN):
+                self._verify_count(self.cdrs.records, records - self._trailing)
         if not self._levels:
             return
         if declared.record_count:
@@ -278,7 +293,7 @@ class BerSource(FileSource):
     def _verify_sum(self, column: str, declared: int | None, total: int, unreadable: int) -> None:
         verified = declared is not None and not unreadable
         if verified:
-            decimals = self.outside.integer(self._declared.ber.decimals) or 0
+            decimals = decimals_of(self.outside, self._declared.ber) or 0
             if declared * 10**6 != total * 10**decimals:
                 raise SourceRefused("control_sum_mismatch", f"the trailer's sum of {column} is not that of the file")
         self.sum_verified = verified and self.sum_verified is not False

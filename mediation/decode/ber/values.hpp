@@ -48,13 +48,6 @@ inline void fill(BerRow& r, const FieldPlan& f) noexcept {
     r.filled[f.column] = 1;
 }
 
-// Octets without the padding that the field is declared with.
-inline Span stripped(const FieldPlan& f, const uint8_t* at, uint32_t length) noexcept {
-    while (f.trim_right && length && at[length - 1] == f.pad) --length;
-    while (f.trim_left && length && *at == f.pad) ++at, --length;
-    return {at, length};
-}
-
 // ------------------------------------------------------------------------------------------- numbers
 
 inline Parsed msisdn_of(const FieldPlan& f, Span s, bool swapped) noexcept {
@@ -289,10 +282,10 @@ inline void store_text(BerRow& r, const FieldPlan& f, const BerAction& a, Span s
 inline void store(BerRow& r, const BerAction& a, bool constructed, uint32_t begin, uint32_t end) noexcept {
     const FieldPlan& f = r.plan.fields[a.field];
     if (!a.sum && r.filled[f.column]) return;
-    Span s{r.text + begin, end - begin};
     const bool composite = a.coding == Coding::tap_time || a.coding == Coding::tap_offset || a.coding == Coding::tag;
     if (constructed && !composite) return detail::fail(r, f, Code::segmented_value);
-    if (a.coding == Coding::octets) s = detail::stripped(f, s.begin, s.length);
+    if (a.coding == Coding::octets && !f.plain()) trim(f, r.text, 1, &begin, &end);
+    const Span s{r.text + begin, end - begin};
     if (s.length == 0 && a.coding != Coding::tag) return;
     if (a.coding == Coding::tap_offset || (a.coding == Coding::time9 && f.type == FieldType::integer))
         return detail::store_offset(r, f, a, s);

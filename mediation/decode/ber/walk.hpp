@@ -5,6 +5,7 @@
 //   copied by `copy_coded`.
 // - A record whose elements do not nest has no row: it is undecodable, with the code and the innermost element's name.
 // - An item is a row of its own; values beside it belong to the record, and are said again in each of its rows.
+// - An element that says without items what they say with them waits until the record has shown that it has none.
 #pragma once
 
 #include "decode/ber/copy.hpp"
@@ -25,6 +26,8 @@ struct Walk {
     uint32_t cleared = 0;  // rows that are made ready
     uint32_t base = 0;     // the record's first row
     uint32_t items = 0;    // begun in this record
+    uint32_t waiting = 0;  // the first node that waits; its contents
+    uint32_t waiting_begin = 0, waiting_end = 0;
     uint32_t open = 0;
     Level levels[kMaxDepth] = {};
 };
@@ -82,7 +85,8 @@ inline Code take_element(Walk& w, const BerNode& parent, uint32_t limit, uint32_
     if (e.tag == 0) return Code::bad_tag;  // end-of-contents octets where none may stand
     const uint32_t found = node_of(program, parent, w.row.text, e);
     const BerNode& node = program.nodes[found];
-    const bool opens = found && node.has_children && e.constructed;
+    const bool has_members = found && node.has_children && e.constructed;
+    const bool opens = has_members && !node.waits;
     const bool values = found && node.actions;
     if (found && node.no_value && !e.constructed) return Code::bad_tag;
     w.row.unknown += found == 0;
@@ -96,24 +100,23 @@ inline Code take_element(Walk& w, const BerNode& parent, uint32_t limit, uint32_
     }
     for (uint32_t i = 0; values && i < node.actions; ++i)
         store(w.row, program.actions[node.first_action + i], e.constructed, e.content, static_cast<uint32_t>(e.end));
-    if (!opens) return Code::ok;
+    if (!opens) {
+        if (has_members && !w.waiting) {
+            w.waiting = found;
+            w.waiting_begin = e.content;
+            w.waiting_end = static_cast<uint32_t>(e.end);
+        }
+        return Code::ok;
+    }
     if (w.open == kMaxDepth) return Code::too_deep;
     w.levels[w.open++] = {found, e.indefinite ? limit : static_cast<uint32_t>(e.end), e.indefinite};
     return node.item && at < w.levels[w.open - 1].end ? begin_item(w) : Code::ok;
 }
 
-// Walks the record [begin, end). `name` is that of the innermost element that was open where it went wrong.
-inline Code walk_record(Walk& w, uint32_t begin, uint32_t end, uint32_t& name) noexcept {
+// Walks to the end of what is open. `name` is that of the innermost element that was open where it went wrong.
+inline Code walk_open(Walk& w, uint32_t& at, uint32_t& name) noexcept {
     const BerProgram& program = w.row.program;
-    uint32_t at = begin;
-    w.open = 0;
-    if (end - begin > w.row.plan.frame.max_record_bytes) return Code::record_too_long;
-    if (w.row.context.framing == BerFraming::cdrs) {
-        at += cdr_head(w.row.text, begin);
-        if (!cdr_is_ber(w.row.text, begin)) return Code::unknown_value;
-        if (at == end) return Code::element_overrun;
-    }
-    Code code = take_element(w, program.nodes[0], end, at);
+    Code code = Code::ok;
     while (code == Code::ok && w.open) {
         const Level& level = w.levels[w.open - 1];
         const BerNode& node = program.nodes[level.node];
@@ -126,7 +129,27 @@ inline Code walk_record(Walk& w, uint32_t begin, uint32_t end, uint32_t& name) n
             code = at < level.end ? take_element(w, node, level.end, at) : Code::element_overrun;
         }
     }
-    return code == Code::ok && at != end ? Code::trailing_bytes : code;
+    return code;
+}
+
+// Walks the record [begin, end).
+inline Code walk_record(Walk& w, uint32_t begin, uint32_t end, uint32_t& name) noexcept {
+    uint32_t at = begin;
+    w.open = w.waiting = 0;
+    if (end - begin > w.row.plan.frame.max_record_bytes) return Code::record_too_long;
+    at += head_of(w.row.context.framing, w.row.text, begin);
+    if (w.row.context.framing.kind == BerFraming::cdrs) {
+        if (!cdr_is_ber(w.row.text, begin)) return Code::unknown_value;
+        if (at == end) return Code::element_overrun;
+    }
+    Code code = take_element(w, w.row.program.nodes[0], end, at);
+    if (code == Code::ok) code = walk_open(w, at, name);
+    if (code != Code::ok || at != end) return code == Code::ok ? Code::trailing_bytes : code;
+    if (w.waiting && w.items == 0) {
+        w.levels[w.open++] = {w.waiting, w.waiting_end, false};
+        code = walk_open(w, w.waiting_begin, name);
+    }
+    return code;
 }
 
 // ----------------------------------------------------------------------------------------- finished rows
@@ -288,6 +311,8 @@ inline int64_t walk(const TextPlan& plan, const BerProgram& program, const BerCo
     }
     detail::finish_rows(w.row, finished, r.rows);
     detail::fill_header(w.row, r.rows);
+    for (uint32_t from = 0; from < r.rows; from += kBlockRows)
+        detail::check_rules(plan, from, std::min(r.rows - from, kBlockRows), work);
     return w.row.unknown;
 }
 

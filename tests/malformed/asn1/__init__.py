@@ -34,6 +34,10 @@ FORMS: dict[str, tuple[str, dict[str, Any]]] = {
     "tap3": ("tap3", {}),
     "ts32298": ("ber", PACKET),
     "ts32297": ("ts32298", {}),
+    "headed": ("ts32298", {"ber": {"header_bytes": 24}}),
+    "headed tap3": ("tap3", {"ber": {"header_bytes": 24}}),
+    "headed records": ("ber", PACKET | {"ber": PACKET["ber"] | {"header_bytes": 24, "record_header_bytes": 4}}),
+    "blocks": ("ber", PACKET | {"ber": PACKET["ber"] | {"block_bytes": 512}, "max_record_bytes": 512}),
 }
 
 

@@ -1,4 +1,4 @@
-"""Files of TS 32.297: headers of files and records that say what is not so."""
+"""Files of TS 32.297: headers of files and records that say what is not so; a sender's own headers; padded blocks."""
 
 from __future__ import annotations
 
@@ -83,7 +83,63 @@ FRAMES += [
     family("bare records where a header may be", [GOOD, NEXT], FRAMED),
     family("nothing where a header may be", [], FRAMED),
 ]
+
+
+# ------------------------------------------------------------------------- a sender's own headers, and blocks
+
+OWN = header(b"\x00\x00\x00\x18" + b"\xff" * 19 + b"\x30")  # what is filler elsewhere, and what begins an element
+
+
+def headed(name, pieces, form="headed"):
+    return family(name, [OWN, *pieces], form)
+
+
+def numbered(piece, number: int = 1):
+    """A piece behind a header of its own, which begins as filler does."""
+    return piece._replace(raw=b"\x00\x00" + number.to_bytes(2, "big") + piece.raw)
+
+
+def each_numbered(name, pieces):
+    return headed(name, [numbered(piece, number) for number, piece in enumerate(pieces, 1)], "headed records")
+
+
+def blocks(name, *of):
+    """Blocks of 512 octets, each of pieces, filled up."""
+    pieces = []
+    for fill, block in zip(b"\xff\x00" * len(of), of):
+        used = sum(len(piece.raw) for piece in block)
+        pieces += [*block, *([filler(bytes([fill]) * (512 - used))] if used < 512 else [])]
+    return family(name, pieces, "blocks")
+
+
+REST = 512 - len(GOOD.raw)
+FULL = [GOOD] * (512 // len(GOOD.raw))
+CUT = bad(NEXT.raw[: 512 % len(GOOD.raw)], "element_overrun")
+FRAMES += [
+    headed("records after a header of the sender's own", [GOOD, filler(b"\0" * 9), NEXT]),
+    headed("nothing after a header of the sender's own", []),
+    headed("filler alone after a header of the sender's own", [filler(b"\xff" * 99)]),
+    headed("a damaged record after a header of the sender's own", [GOOD, bad(b"\x1f" + b"\xff" * 9 + NEXT.raw, "bad_tag")]),
+    headed("a TS 32.297 file after a header of the sender's own", [
+        header(ts32297.USUAL.packed(2, sum(len(piece.raw) for piece in TWO))), *TWO
+    ]),
+    each_numbered("a header before each record", [GOOD, NEXT, GOOD]),
+    headed("filler after records with headers", [numbered(GOOD), filler(bytes(70))], "headed records"),
+    headed("a record's own header cut short", [numbered(GOOD), bad(b"\0\0\1", "element_overrun")], "headed records"),
+    headed("a record's own header and nothing else", [bad(b"\0\0\0\1", "element_overrun")], "headed records"),
+    each_numbered("a record of another kind behind its header", [GOOD, bad(b"\x30\x00", "unknown_value"), NEXT]),
+    each_numbered("a record that is no element behind its header", [GOOD, bad(b"\x1f\xff\xff\xff", "bad_tag")]),
+    blocks("records in padded blocks", [GOOD, NEXT], [GOOD], [], [NEXT, GOOD]),
+    blocks("a record cut short by the end of a block", [*FULL, CUT], [NEXT]),
+    blocks("a length beyond its block", [GOOD, bad((HUGE + GOOD.raw).ljust(REST, b"\0"), "element_overrun")], [NEXT]),
+    blocks("a tag without an end in a block", [bad(b"\x1f" + b"\xff" * 511, "bad_tag")], [GOOD], [NEXT]),
+    blocks("a record without an end in a block", [bad((PGW + b"\x80").ljust(512, b"\x05"), "element_overrun")], [GOOD]),
+    family("a last block cut short", [GOOD, filler(b"\xff" * REST), bad(NEXT.raw[:-1], "element_overrun")], "blocks"),
+]  # fmt: skip
 REFUSED = [
+    refused("a file shorter than its own header", "header_missing", b"\0" * 23, "headed"),
+    refused("a file of no octets where a header stands", "header_missing", b"", "headed"),
+    refused("no TAP behind a header of the sender's own", "wrong_format", b"\x30\x00" * 40, "headed tap3"),
     lying("a count of records too great", "record_count_mismatch", Header(count=3)),
     lying("a count of records too small", "record_count_mismatch", Header(count=1)),
     lying("a file longer than it is", "trailer_missing", Header(length=SIZE + 1)),
