@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from mediation.rulebook.check_fields import LayoutPlace
 from mediation.rulebook.model import Ber, Field
-from mediation.rulebook.tags import field_paths, members_of, paths_of, tag_of
+from mediation.rulebook.tags import field_paths, members_of, paths_of, paths_of_values, tag_of
 
 MOST_ENTITY_TYPE = 63
 MOST_UNLISTED = 4095
 # Codings by the type of field whose values they can mean.
 _NUMBERS = ("octets", "integer", "bcd", "tbcd", "address")
 CODINGS_OF = {
-    "text": ("octets", "integer", "bcd", "tbcd", "address", "hex", "ip", "entity"),
-    "digits": _NUMBERS,
+    "text": ("octets", "integer", "bcd", "tbcd", "address", "hex", "ip", "entity", "plmn", "uri"),
+    "digits": (*_NUMBERS, "uri"),
     "integer": (*_NUMBERS, "negated", "tap_offset", "time9"),
     "decimal": ("octets", "integer", "negated", "rate"),
     "timestamp": ("octets", "integer", "bcd", "tbcd", "tap_time", "time9"),
@@ -112,7 +112,10 @@ def _check_field(of: LayoutPlace, path: str, field: Field) -> None:
         if given or field.type != "enumeration" or not isinstance(field.values, dict):
             of.fault(f"{path}.coding", "tag: an enumeration whose values are the tags of the records, and no path")
         for tag in field.values or ():
-            _check_tag(of, f"{path}.values.{tag}", tag)
+            try:
+                paths_of_values([tag])
+            except ValueError as error:
+                of.fault(f"{path}.values.{tag}", str(error))
         return
     if len(given) != 1:
         of.fault(path, "needs tag, the path of its element in a record, or header, that of one before the records")

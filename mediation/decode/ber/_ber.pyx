@@ -43,6 +43,8 @@ cdef extern from "decode/ber/walk.hpp" namespace "mediation" nogil:
         rate
         header
         negated
+        plmn
+        uri
 
     cdef enum class Code(int16_t):
         ok
@@ -91,6 +93,8 @@ cdef extern from "decode/ber/walk.hpp" namespace "mediation" nogil:
         int32_t variant
         uint32_t first_action
         uint32_t actions
+        uint32_t first_column
+        uint32_t columns
         cbool item
         cbool no_value
         uint32_t name
@@ -103,6 +107,7 @@ cdef extern from "decode/ber/walk.hpp" namespace "mediation" nogil:
         vector[BerNode] nodes
         vector[BerAction] actions
         vector[int32_t] record_columns
+        vector[int32_t] item_columns
         vector[uint32_t] header_fields
         vector[uint32_t] required
         int32_t type_field
@@ -141,7 +146,7 @@ CODINGS = {
     "octets": Coding.octets, "integer": Coding.integer, "bcd": Coding.bcd, "tbcd": Coding.tbcd,
     "address": Coding.address, "hex": Coding.hex, "ip": Coding.ip, "tag": Coding.tag, "tap_time": Coding.tap_time,
     "tap_offset": Coding.tap_offset, "time9": Coding.time9, "entity": Coding.entity, "rate": Coding.rate,
-    "header": Coding.header, "negated": Coding.negated,
+    "header": Coding.header, "negated": Coding.negated, "plmn": Coding.plmn, "uri": Coding.uri,
 }
 STOPS = {Stop.paused: "paused", Stop.more: "more", Stop.contents_end: "contents_end", Stop.damaged: "damaged"}
 CODE_NAMES = {number: name for name, number in all_codes().items()}
@@ -153,7 +158,7 @@ cdef class BerPlan(Plan):
 
     cdef BerProgram program
 
-    def add_node(self, str name, children, actions, *, predicate=None, int variant=-1, bint item=False):
+    def add_node(self, str name, children, actions, *, predicate=None, int variant=-1, bint item=False, columns=()):
         """The next node of the tree; nodes of its children, by tag, come later.
 
         Parameters
@@ -169,6 +174,8 @@ cdef class BerPlan(Plan):
         variant : int
             The next node of the same tag and parent, -1 where there is none.
         item : bool
+        columns : list of str
+            That an item says again in the items inside it.
         """
         cdef BerNode node
         cdef BerAction action
@@ -185,6 +192,9 @@ cdef class BerPlan(Plan):
             elif predicate[1] is not None:
                 node.predicate.wants, node.predicate.octets = Wants.octets, predicate[1]
         node.variant, node.item = variant, item
+        node.first_column, node.columns = <uint32_t> self.program.item_columns.size(), <uint32_t> len(columns)
+        for column in columns:
+            self.program.item_columns.push_back(self.index(column))
         node.no_value = bool(children) and all(coding == "tag" for _, coding, *_ in actions)
         node.first_action, node.actions = <uint32_t> self.program.actions.size(), <uint32_t> len(actions)
         for field, coding, is_sum, constant, types in actions:

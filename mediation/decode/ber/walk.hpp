@@ -4,7 +4,8 @@
 // - Steps as in decode/text.hpp: `begin_records`, `walk`, then its `compact` and what follows it; text columns are
 //   copied by `copy_coded`.
 // - A record whose elements do not nest has no row: it is undecodable, with the code and the innermost element's name.
-// - An item is a row of its own; values beside it belong to the record, and are said again in each of its rows.
+// - An item is a row of its own; values beside it belong to the record, and are said again in each of its rows. An item
+//   inside another is to that as it is to the record.
 #pragma once
 
 #include <cstdio>
@@ -21,7 +22,9 @@ namespace detail {
 struct Level {
     uint32_t node;
     uint32_t end;
+    uint32_t row;  // that values beside it go to
     bool indefinite;
+    bool item;     // it has a row
 };
 
 // A record while it is walked.
@@ -29,7 +32,7 @@ struct Walk {
     BerRow row;
     uint32_t capacity;   // rows
     uint32_t base = 0;   // the record's first row
-    uint32_t items = 0;  // begun in this record
+    bool taken = false;  // the row at hand: an item has begun in it
     bool full = false;   // there is no row for an item
     uint32_t open = 0;
     Level levels[kMaxDepth] = {};
@@ -58,16 +61,15 @@ inline void begin_row(Walk& w, uint32_t row, uint32_t item) noexcept {
     r.rows = row + 1;
 }
 
-// The row of the item that begins.
+// The row of the item that begins: the first of a record, or of an item, stands in the row of that.
 inline Code begin_item(Walk& w) noexcept {
-    const uint32_t item = w.items++;
-    if (item == 0) return Code::ok;
-    if (item >= kMostItems) return Code::too_many_items;
-    if (w.base + item >= w.capacity) {
-        w.full = true;
-        return Code::too_many_items;
+    const uint32_t row = w.row.work.records.rows, item = row - w.base;
+    if (w.taken) {
+        w.full = row >= w.capacity;
+        if (w.full || item >= kMostItems) return Code::too_many_items;
+        begin_row(w, row, item);
     }
-    begin_row(w, w.base + item, item);
+    w.taken = false;
     return Code::ok;
 }
 
@@ -104,9 +106,12 @@ inline Code take_element(Walk& w, const BerNode& parent, uint32_t limit, uint32_
         store(w.row, program.actions[node.first_action + i], e.constructed, e.content, static_cast<uint32_t>(e.end));
     if (!opens) return Code::ok;
     if (w.open == kMaxDepth) return Code::too_deep;
-    w.levels[w.open++] = {found, e.indefinite ? limit : static_cast<uint32_t>(e.end), e.indefinite};
-    return node.item && at < w.levels[w.open - 1].end ? begin_item(w) : Code::ok;
+    const uint32_t end = e.indefinite ? limit : static_cast<uint32_t>(e.end);
+    w.levels[w.open++] = {found, end, w.row.row, e.indefinite, node.item && at < end};
+    return w.levels[w.open - 1].item ? begin_item(w) : Code::ok;
 }
+
+inline void end_item(Walk& w, const BerNode& node, uint32_t row) noexcept;
 
 // Walks the record [begin, end). `name` is that of the innermost element that was open where it went wrong.
 inline Code walk_record(Walk& w, uint32_t begin, uint32_t end, uint32_t& name) noexcept {
@@ -127,7 +132,7 @@ inline Code walk_record(Walk& w, uint32_t begin, uint32_t end, uint32_t& name) n
         const bool ends = level.indefinite ? end_of_contents(w.row.text, at, level.end) : at == level.end;
         if (ends) {
             at += level.indefinite ? 2 : 0;
-            if (node.item) w.row.row = w.base;
+            if (level.item) end_item(w, node, level.row);
             --w.open;
         } else {
             code = at < level.end ? take_element(w, node, level.end, at) : Code::element_overrun;
@@ -161,13 +166,20 @@ inline void copy_cell(const TextPlan& plan, Work& work, int32_t c, uint32_t from
     }
 }
 
-// What the record says beside its items, in each of their rows.
-inline void spread(const Walk& w) noexcept {
+// What a row says in some columns, in the rows after it that the record has so far.
+inline void say_again(const Walk& w, uint32_t from, const int32_t* columns, uint32_t count) noexcept {
     Work& work = w.row.work;
-    for (uint32_t item = 1; item < w.items; ++item) {
-        work.flags[w.base + item] |= work.flags[w.base];
-        for (const int32_t c : w.row.program.record_columns) copy_cell(w.row.plan, work, c, w.base, w.base + item);
+    for (uint32_t row = from + 1; row < work.records.rows; ++row) {
+        work.flags[row] |= work.flags[from];
+        for (uint32_t i = 0; i < count; ++i) copy_cell(w.row.plan, work, columns[i], from, row);
     }
+}
+
+// The item's row is complete; what follows goes to `row`.
+inline void end_item(Walk& w, const BerNode& node, uint32_t row) noexcept {
+    if (node.columns) say_again(w, w.row.row, &w.row.program.item_columns[node.first_column], node.columns);
+    w.row.row = row;
+    w.taken = true;
 }
 
 // Makes rows as if nothing had been written to them.
@@ -274,13 +286,14 @@ inline Walked walk(const TextPlan& plan, const BerProgram& program, const BerCon
         uint32_t name = 0;
         w.row.record = record;
         w.base = r.rows;
-        w.items = 0;
+        w.taken = false;
         if (w.base == capacity) return Walked::too_few_rows;
         detail::begin_row(w, w.base, 0);
         const Code code = detail::walk_record(w, r.begin[record], r.end[record], name);
         if (w.full) return Walked::too_few_rows;
         if (code == Code::ok) {
-            detail::spread(w);
+            const auto& beside = program.record_columns;
+            detail::say_again(w, w.base, beside.data(), static_cast<uint32_t>(beside.size()));
             detail::check_required(w);
             continue;
         }
@@ -331,8 +344,9 @@ inline uint8_t* write_coded(const BerContext& context, const uint8_t* text, uint
         case Coding::tbcd: return write_digits(at, length, coding == Coding::tbcd, out);
         case Coding::address:
             if ((at[0] >> 4 & 7) == 1) *out++ = '+';
-            return write_digits(at + 1, length, true, out);
+            return write_digits(at + address_head(at), length, true, out);
         case Coding::hex: return write_hex(at, length, out);
+        case Coding::plmn: return write_plmn(at, length, out);
         case Coding::ip: return write_ip(at, length, out);
         case Coding::integer: return write_integer(at, length, out);
         case Coding::entity:
