@@ -60,6 +60,10 @@ void choose_field(Input& input, Table& table) {
     table.plan.columns.push_back({kind.kind, static_cast<int32_t>(number), 0, true, f.optional});
     BerAction action{};
     action.coding = kind.codings[input.below(static_cast<uint32_t>(kind.codings.size()))];
+    const bool other = options & 128;  // without a byte of its own: what a corpus means stays the same
+    if (other && action.coding == Coding::hex) action.coding = Coding::plmn;
+    if (other && action.coding == Coding::octets && f.type <= FieldType::msisdn) action.coding = Coding::uri;
+    if (other && action.coding == Coding::octets && f.type == FieldType::text) action.coding = Coding::uri;
     action.sum = options & 64 && (kind.kind == Kind::i64 || kind.kind == Kind::decimal128) &&
                  action.coding != Coding::tap_offset && action.coding != Coding::time9;
     action.constant = options & 128 ? 1 : -1;
@@ -85,6 +89,7 @@ Table choose_table(Input& input) {
     }
     table.program.actions.resize(next);
     nodes[3].item = input.coin();
+    nodes[6].item = nodes[3].item && fields > 2;  // inside it, and in other places
     nodes[4].variant = 5;
     nodes[4].predicate = {kA | 16, static_cast<Predicate::Wants>(input.below(3)), 1, "00"};
     table.program.set_children(0, {{kA | 1, 1}});
@@ -95,6 +100,8 @@ Table choose_table(Input& input) {
     for (uint32_t n : {5u, 6u}) table.program.set_children(n, {});
     for (size_t c = 0; c < table.plan.columns.size(); ++c)
         if (c % 2) table.program.record_columns.push_back(static_cast<int32_t>(c));
+    table.program.item_columns = {0};
+    nodes[3].columns = nodes[6].item;
     table.plan.frame.max_record_bytes = kMaxRecordBytes;
     table.context.framing = input.below(4) ? BerFraming::elements : BerFraming::cdrs;
     table.context.divisor = input.coin() ? 100 : 1;

@@ -93,6 +93,8 @@ def closed(cause: int | str | None, names: dict[Any, tuple[str, str]]) -> dict[s
 def address(found: Any) -> str | None:
     """An IPAddress or a NodeAddress, through all its choices; None where the table does not know the last."""
     name = None
+    if isinstance(found, dict):
+        (found,) = found.items()
     while isinstance(found, tuple):
         name, found = found
     if name == "iPBinV4Address":
@@ -121,6 +123,11 @@ def msisdn(octets: bytes | None) -> int | None:
 
 def text(octets: bytes | None) -> str | None:
     return octets and octets.decode()
+
+
+def hexadecimal(octets: bytes | None) -> str | None:
+    """Octets as digits; none of them is nothing said."""
+    return octets.hex() if octets else None
 
 
 def name_of_rat(rat: int | None) -> str | None:
@@ -164,7 +171,7 @@ def circuit_rows(kind: str, values: dict[str, Any]) -> list[dict[str, Any]]:
         "session_id": text(values.get("iMS-Charging-Identifier")),
         "sequence_no": values.get("sequenceNumber"),
         "node_id": number(values["recordingEntity"]),
-        "host_record_id": reference and reference.hex(),
+        "host_record_id": hexadecimal(reference),
         "partial_record_type": PARTIAL_RECORDS.get(values.get("partialRecordType")),
     }
     if between or kind == "roamingRecord":
@@ -189,7 +196,7 @@ def message_row(kind: str, values: dict[str, Any]) -> dict[str, Any]:
         "serving_network": network(values.get("servingNodePLMNIdentifier")),
         "node_id": values.get("nodeID"),
         "local_sequence_no": values.get("localSequenceNumber"),
-        "host_record_id": reference and reference.hex(),
+        "host_record_id": hexadecimal(reference),
     }
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.asn1.declared import started, total, when, whole
-from tests.asn1.known import CAUSES, EMPTY, closed, msisdn, name_of_rat, network, party, text
+from tests.asn1.known import CAUSES, EMPTY, closed, hexadecimal, msisdn, name_of_rat, network, party, text
 from tests.asn1.ts32298 import instant, number, untbcd
 
 DELIVERY = 3
@@ -85,7 +85,7 @@ def message_rows(values: dict[str, Any]) -> list[dict[str, Any]]:
             "imei": imei(message),
             "other_party": number(other),
             "rat_type": name_of_rat(message.get("rATType")),
-            "host_record_id": reference and reference.hex(),
+            "host_record_id": hexadecimal(reference),
             "service_code": None if kind is None else str(kind),
         }
     ]
