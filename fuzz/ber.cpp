@@ -60,6 +60,10 @@ void choose_field(Input& input, Table& table) {
     table.plan.columns.push_back({kind.kind, static_cast<int32_t>(number), 0, true, f.optional});
     BerAction action{};
     action.coding = kind.codings[input.below(static_cast<uint32_t>(kind.codings.size()))];
+    const bool other = options & 128;  // without a byte of its own: what a corpus means stays the same
+    if (other && action.coding == Coding::hex) action.coding = Coding::plmn;
+    if (other && action.coding == Coding::octets && f.type <= FieldType::msisdn) action.coding = Coding::uri;
+    if (other && action.coding == Coding::octets && f.type == FieldType::text) action.coding = Coding::uri;
     action.sum = options & 64 && (kind.kind == Kind::i64 || kind.kind == Kind::decimal128) &&
                  action.coding != Coding::tap_offset && action.coding != Coding::time9;
     action.constant = options & 128 ? 1 : -1;
@@ -85,8 +89,14 @@ Table choose_table(Input& input) {
     }
     table.program.actions.resize(next);
     nodes[3].item = input.coin();
-    if (nodes[3].item) nodes[0].to_items = 1 << 1, nodes[1].to_items = uint64_t{1} << 300 % 64;
     nodes[2].waits = nodes[3].item && fields % 2;
+    nodes[6].item = nodes[3].item && fields > 2;  // inside it, and in other places
+    if (nodes[3].item) nodes[0].to_items = 1 << 1, nodes[1].to_items = uint64_t{1} << 300 % 64;
+    if (nodes[6].item) {
+        nodes[1].to_items |= 1 << 2 | 1 << 4;
+        nodes[2].to_items = 1 << 2 | 1 << 5;
+        nodes[3].to_items = nodes[4].to_items = 1 << 5;
+    }
     nodes[4].variant = 5;
     nodes[4].predicate = 0;
     table.program.predicates = {{kA | 16, static_cast<Predicate::Wants>(input.below(3)), 1, "00"}};
@@ -98,6 +108,8 @@ Table choose_table(Input& input) {
     for (uint32_t n : {5u, 6u}) table.program.set_children(n, {});
     for (size_t c = 0; c < table.plan.columns.size(); ++c)
         if (c % 2) table.program.record_columns.push_back(static_cast<int32_t>(c));
+    table.program.item_columns = {0};
+    nodes[3].columns = nodes[6].item;
     table.plan.frame.max_record_bytes = kMaxRecordBytes;
     const uint32_t framing = input.below(4);
     table.context.framing = {framing ? BerFraming::elements : BerFraming::cdrs, framing == 1 ? 2u : 0u};

@@ -2,7 +2,8 @@
 
 Conventions
 -----------
-- The feed `t` has the host `h` and takes every file; all record types of TAP are sold, each by what it has.
+- The feed `t` has the host `h` and takes every file; all record types of TAP and TS 32.298 are sold, each by what it
+  has.
 """
 
 from __future__ import annotations
@@ -10,13 +11,16 @@ from __future__ import annotations
 from mediation.rulebook import load_rulebook
 from tests.decode_book import toml
 
+IMS_NODES = ("scscf", "pcscf", "icscf", "mrfc", "mgcf", "bgcf", "as", "ibcf", "trf", "tf", "atcf", "chf")
 SERVICES = {
     "voice": ("duration_s", ["voice_mo", "voice_mt", "mobile_session"]),
+    "transit": ("duration_s", ["roaming", "incoming_gateway", "outgoing_gateway", "transit"]),
+    "ims": ("event_count", [f"ims_{node}" for node in IMS_NODES]),
     "data": ("volume_bytes", ["data"]),
     "events": (
         "event_count",
         [
-            *("sms_mo", "sms_mt", "supplementary_service", "service_centre_usage"),
+            *("sms", "sms_mo", "sms_mt", "supplementary_service", "service_centre_usage"),
             *("content_transaction", "location_service", "messaging_event"),
         ],
     ),

@@ -243,7 +243,8 @@ class LayoutCheck:
             FieldCheck(self.at, place, field).check()
             if field.column is not None and field.type != "ignored":
                 before = seen.setdefault(field.column, place)
-                if before != place:
+                shared = layout.ber is not None and field.type == layout.field[before].type == "enumeration"
+                if before != place and not shared:  # the same column of other records, by other codes
                     self.fault(f".field[{place}].column", f"{field.column} is filled by field[{before}] already")
         self._filled()
         for name in ("header", "trailer"):

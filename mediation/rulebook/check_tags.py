@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from mediation.rulebook.check_fields import LayoutPlace
 from mediation.rulebook.model import Ber, Field, Layout
-from mediation.rulebook.tags import field_paths, members_of, paths_of, tag_of
+from mediation.rulebook.tags import field_paths, members_of, paths_of, paths_of_values, tag_of
 
 MOST_ENTITY_TYPE = 63
 MOST_UNLISTED = 4095
@@ -19,8 +19,8 @@ MOST_DECIMALS = 18
 # Codings by the type of field whose values they can mean.
 _NUMBERS = ("octets", "integer", "bcd", "tbcd", "address")
 CODINGS_OF = {
-    "text": ("octets", "integer", "bcd", "tbcd", "address", "hex", "ip", "entity"),
-    "digits": _NUMBERS,
+    "text": ("octets", "integer", "bcd", "tbcd", "address", "hex", "ip", "entity", "plmn", "uri"),
+    "digits": (*_NUMBERS, "uri"),
     "integer": (*_NUMBERS, "negated", "tap_offset", "time9"),
     "decimal": ("octets", "integer", "negated", "rate"),
     "timestamp": ("octets", "integer", "bcd", "tbcd", "tap_time", "time9"),
@@ -152,7 +152,10 @@ def _check_field(of: LayoutPlace, path: str, field: Field) -> None:
         if given or field.type != "enumeration" or not isinstance(field.values, dict):
             of.fault(f"{path}.coding", "tag: an enumeration whose values are the tags of the records, and no path")
         for tag in field.values or ():
-            _check_tag(of, f"{path}.values.{tag}", tag)
+            try:
+                paths_of_values([tag])
+            except ValueError as error:
+                of.fault(f"{path}.values.{tag}", str(error))
         _check_heeded(of, path, field, {"tag"})
         return
     if len(given) != 1:

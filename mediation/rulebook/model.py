@@ -19,7 +19,7 @@ FieldType = Literal["digits", "text", "integer", "decimal", "timestamp", "enumer
 Unit = Literal["s", "min", "B", "KiB", "MiB", "kB", "MB", "1", "yuan", "fen", "micro"]
 Coding = Literal[
     *("octets", "integer", "bcd", "tbcd", "address", "hex", "ip", "tag", "entity", "rate"),
-    *("negated", "tap_time", "tap_offset", "time9"),
+    *("negated", "tap_time", "tap_offset", "time9", "plmn", "uri"),
 ]
 Quantity = Literal["duration_s", "volume_bytes", "event_count", "message_segments"]
 Crossing = Literal["start", "split_exact", "increment_start", "split_round"]
@@ -111,7 +111,7 @@ class Ber(Declared, frozen=True, kw_only=True):
     block_bytes: int = 0  # no record crosses a multiple of it in the file; what is left of a block is 00 or FF
     identity: str | None = None  # of an element in the header, without which the file is of another format
     without_records: list[str] = []  # tags of files that have none
-    items: list[str] = []  # elements that are rows of their own
+    items: list[str] = []  # elements that are rows of their own, those inside others too
     without_items: list[str] = []  # elements that count only in records that have none of these
     sequence: str | None = None  # must agree with the file name's
     decimals: str | int | None = None  # of amounts: where the header says it, or how many; 0 by default

@@ -7,15 +7,17 @@ Conventions
 - ``{a9/a147,a10/a153}/a44`` is two paths. ``a63[a71='00']`` is an element a63 whose child a71 holds these octets,
   ``a309[a305=1]`` one whose child holds this integer, ``a89[a419]`` one that has such a child. ``:bcd`` at the end
   says how the value is coded there.
+- Where several of a tag's steps fit an element, those that ask for a child come first, by the child's tag.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 CODINGS = ("octets", "integer", "bcd", "tbcd", "address", "hex", "ip", "time9", "tap_time", "tap_offset")
-CODINGS = (*CODINGS, "negated", "tag", "entity", "rate")
+CODINGS = (*CODINGS, "negated", "tag", "entity", "rate", "plmn", "uri")
 CLASSES = {"u": 0, "a": 1, "c": 2, "": 2, "p": 3}
 MOST_NUMBER = (1 << 14) - 1  # of a tag of three octets
 MOST_DEPTH = 16
@@ -102,6 +104,25 @@ def paths_of(text: str) -> list[Path]:
     if any(len(path.steps) > MOST_DEPTH for path in paths):
         raise ValueError(f"a path has at most {MOST_DEPTH} tags")
     return paths
+
+
+def paths_of_values(values: Iterable[str] | None) -> list[Path]:
+    """The paths of records whose own tag is a value: ``79``, ``20[0=18]``.
+
+    Raises
+    ------
+    ValueError
+        One of them is malformed, or no record's.
+    """
+    paths = [path for text in values or () for path in paths_of(text)]
+    if any(len(path.steps) != 1 or path.coding for path in paths):
+        raise ValueError("the tag of a record is one step, such as 79 or 20[0=18]")
+    return paths
+
+
+def tried(step: Step) -> tuple:
+    """The order in which steps are tried on an element: one that asks for no child comes last."""
+    return step.tag, step.child is None, step.child or 0, str(step.value)
 
 
 def members_of(text: str) -> tuple[str, list[int]]:

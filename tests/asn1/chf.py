@@ -3,7 +3,8 @@
 Conventions
 -----------
 - `FIELDS` is the record, as `table` wants it told.
-- A session is that of data: one item for each used unit container, in the order of rating groups.
+- A session is that of data: one item for each used unit container, in the order of rating groups. Beside it there are
+  records of messages and of IMS sessions.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from tests.asn1 import ber, table
-from tests.asn1.ts32298 import Instant, apn, instant, tbcd, time
+from tests.asn1.ts32298 import INTERNATIONAL, LEAVES, Instant, address, apn, instant, plmn, tbcd, time
 from tests.asn1.values import digits, whole
 
 TRIGGER = ("choice", {"sMFTrigger": (0, "integer")})
@@ -63,6 +64,44 @@ PDU_SESSION = {
     "chargingCharacteristics": (20, "octets"),
     "servingCNPLMNID": (27, "octets"),
 }
+QFI_CONTAINER = {
+    "qosFlowId": (0, "integer"),
+    "dataTotalVolume": (3, "integer"),
+    "dataVolumeUplink": (4, "integer"),
+    "dataVolumeDownlink": (5, "integer"),
+    "localSequenceNumber": (6, "integer"),
+    "reportTime": (15, "time"),
+}
+ORIGINATOR = {
+    "originatorIMSI": (0, "octets"),
+    "originatorMSISDN": (1, "octets"),
+    "originatorSCCPAddress": (3, "octets"),
+}
+RECIPIENT = {"recipientIMSI": (0, "octets"), "recipientMSISDN": (1, "octets"), "recipientSCCPAddress": (3, "octets")}
+MESSAGE = {
+    "originatorInfo": (1, ("sequence", ORIGINATOR)),
+    "recipientInfos": (2, [("sequence", RECIPIENT)]),
+    "userEquipmentInfo": (3, ("set", EQUIPMENT)),
+    "rATType": (6, "integer"),
+    "sMSCAddress": (7, "octets"),
+    "eventtimestamp": (8, "time"),
+    "sMMessageType": (21, "integer"),
+    "sMTotalNumber": (26, "integer"),
+    "messageReference": (32, "octets"),
+}
+IMS = {
+    "eventType": (0, ("sequence", {"sIPMethod": (0, "text"), "expiresHeader": (2, "text")})),
+    "iMSNodeFunctionality": (1, "integer"),
+    "roleOfNode": (2, "integer"),
+    "userIdentifier": (3, ("choice", PARTY)),
+    "userEquipmentInfo": (4, ("set", EQUIPMENT)),
+    "userSessionID": (12, "text"),
+    "callingPartyAddresses": (15, [("choice", PARTY)]),
+    "calledPartyAddress": (16, ("choice", PARTY)),
+    "imsChargingIdentifier": (27, "octets"),
+    "causeCode": (47, "integer"),
+    "imsVisitedNetworkIdentifier": (53, "text"),
+}
 FIELDS = {
     "recordType": (0, "integer"),
     "recordingNetworkFunctionID": (1, "text"),
@@ -79,9 +118,15 @@ FIELDS = {
     "causeForRecClosing": (9, "integer"),
     "localRecordSequenceNumber": (11, "integer"),
     "pDUSessionChargingInformation": (13, ("set", PDU_SESSION)),
+    "roamingQBCInformation": (
+        14,
+        ("set", {"multipleQFIcontainer": (0, [("sequence", QFI_CONTAINER)]), "uPFID": (1, "text")}),
+    ),
+    "sMSChargingInformation": (15, ("set", MESSAGE)),
     "chargingSessionIdentifier": (16, "octets"),
     "incompleteCDRIndication": (22, ("sequence", {"initialLost": (0, "boolean"), "updateLost": (1, "boolean")})),
     "chargingID": (27, "integer"),
+    "iMSChargingInformation": (28, ("set", IMS)),
 }
 RECORD = ber.tag(200, constructed=True)
 IMSI_TYPE, IMEISV_TYPE = 1, 0
@@ -155,20 +200,18 @@ def pdu_session(random: Random) -> dict[str, Any]:
     made = some(
         random,
         userIdentifier=lambda random: {"iSDN-E164": "86" + random.choice("1357") + digits(random, 6, 10)},
-        userEquipmentInfo=lambda random: {
-            "subscriberEquipmentNumberType": IMEISV_TYPE,
-            "subscriberEquipmentNumberData": tbcd(digits(random, 16, 16)),
-        },
+        userEquipmentInfo=equipment,
         rATType=lambda random: random.choice([6, 51, 52, 65]),
         dataNetworkNameIdentifier=apn,
         pDUSessionstartTime=time,
         uETimeZone=lambda random: bytes([random.randrange(0x30), 0]),
+        servingCNPLMNID=plmn,
     )
     return made | {"pDUSessionChargingID": whole((1 << 32) - 1)(random), "pDUSessionId": random.randrange(256)}
 
 
-def record(random: Random) -> dict[str, Any]:
-    """The values of a random record of a PDU session."""
+def any_record(random: Random) -> dict[str, Any]:
+    """What records of every service have."""
     made = some(
         random,
         recordSequenceNumber=whole(1 << 20),
@@ -185,12 +228,76 @@ def record(random: Random) -> dict[str, Any]:
             "subscriptionIDData": "460" + digits(random, 11, 12),
         },
         "nFunctionConsumerInformation": {"networkFunctionality": 1, "networkFunctionName": "smf-1"},
-        "listOfMultipleUnitUsage": [unit_usage(random) for _ in range(random.randint(1, 3))],
         "recordOpeningTime": time(random),
         "duration": whole(10**6)(random),
         "causeForRecClosing": random.choice([0, 1, 4, 16, 17, 59]),
+    }
+
+
+def record(random: Random) -> dict[str, Any]:
+    """The values of a random record of a PDU session."""
+    return any_record(random) | {
+        "listOfMultipleUnitUsage": [unit_usage(random) for _ in range(random.randint(1, 3))],
         "pDUSessionChargingInformation": pdu_session(random),
     }
+
+
+def roaming_record(random: Random) -> dict[str, Any]:
+    """… or of one whose QoS flows are counted too, and of whose rating groups some were not used."""
+    containers = [
+        some(random, qosFlowId=whole(63), dataVolumeUplink=whole(1 << 40), dataVolumeDownlink=whole(1 << 40))
+        | {"reportTime": time(random)}
+        for _ in range(random.randint(1, 3))
+    ]
+    unused = {"ratingGroup": whole((1 << 32) - 1)(random)} | some(random, uPFID=lambda random: "upf-1")
+    made = record(random)
+    made["listOfMultipleUnitUsage"].insert(random.randint(0, 1), unused)
+    return made | {"roamingQBCInformation": {"multipleQFIcontainer": containers}}
+
+
+def equipment(random: Random) -> dict[str, Any]:
+    return {"subscriberEquipmentNumberType": IMEISV_TYPE, "subscriberEquipmentNumberData": tbcd(digits(random, 16, 16))}
+
+
+def message_record(random: Random) -> dict[str, Any]:
+    """The values of a random record of a short message."""
+    number = lambda random: bytes([INTERNATIONAL]) + tbcd("86" + random.choice("1357") + digits(random, 6, 10))  # noqa: E731
+    made = some(
+        random,
+        originatorInfo=lambda random: some(random, originatorMSISDN=number, originatorSCCPAddress=address),
+        recipientInfos=lambda random: [some(random, recipientMSISDN=number, recipientSCCPAddress=address)],
+        userEquipmentInfo=equipment,
+        rATType=lambda random: random.choice([6, 51, 65]),
+        sMSCAddress=address,
+        sMMessageType=lambda random: random.choice([0, 0, 1, 3, 3]),
+        messageReference=lambda random: random.randbytes(1),
+    )
+    return any_record(random) | {"sMSChargingInformation": made | {"eventtimestamp": time(random)}}
+
+
+def some_party(random: Random) -> dict[str, str]:
+    kind = random.choice(list(PARTY))
+    return {kind: LEAVES[kind](random)}
+
+
+def ims_record(random: Random) -> dict[str, Any]:
+    """The values of a random record of an IMS session."""
+    made = some(
+        random,
+        eventType=lambda random: {"sIPMethod": LEAVES["SIP-Method"](random)},
+        roleOfNode=lambda random: random.randrange(2),
+        userIdentifier=lambda random: random.choice(
+            [{"iSDN-E164": digits(random, 5, 14)}, {"tEL-URI": "tel:+861380013800"}]
+        ),
+        userEquipmentInfo=equipment,
+        userSessionID=lambda random: digits(random, 8, 20) + "@ims.example",
+        callingPartyAddresses=lambda random: [some_party(random) for _ in range(random.randint(1, 2))],
+        calledPartyAddress=some_party,
+        imsChargingIdentifier=LEAVES["IMS-Charging-Identifier"],
+        causeCode=whole(1000),
+        imsVisitedNetworkIdentifier=lambda random: "ims.mnc001.mcc460.3gppnetwork.org",
+    )
+    return any_record(random) | {"iMSChargingInformation": made | {"iMSNodeFunctionality": 1}}
 
 
 def unit(found: dict[str, Any]) -> Unit:

@@ -120,8 +120,8 @@ VENDOR = {
 }
 
 
-# Columns that the package's own table has under another name, or with names for numbers.
-OWN_NAMES = {"cause", "rat", "serving_network", "first_usage", "volume_up", "volume_down"}
+PACKET_KINDS = ("pGWRecord", "sGWRecord", "sgsnPDPRecord")
+CIRCUIT_KINDS = ("moCallRecord", "mtCallRecord", "moSMSRecord", "mtSMSRecord")
 
 
 def columns(table: dict[str, Any]) -> tuple[str, ...]:

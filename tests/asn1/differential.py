@@ -15,11 +15,12 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from tests.asn1 import ber, chf, declared, modules, tap, tap_rows, ts32297, ts32298
+from tests.asn1 import ber, chf, declared, gsn, known, known_chf, modules, tap, tap_rows, ts32297, ts32298
 from tests.asn1.book import Decoded, book_of, decoded
 
 VALUES = 250  # of a file
@@ -60,45 +61,37 @@ def tap_shape() -> ber.Shape:
     return ber.Shape("choice", lambda: ber.tagged_shapes(modules.tap().DataInterChange))
 
 
-def records_file(kind: str, rows) -> Callable[[Random, int], tuple[bytes, list[dict[str, Any]]]]:
-    """Records of TS 32.298, back to back."""
-
-    def make(random: Random, values: int) -> tuple[bytes, list[dict[str, Any]]]:
-        made = [ts32298.record(random, kind) for _ in range(values)]
-        data = b"".join(ts32298.encoded(kind, each) for each in made)
-        return data, [row for each in made for row in rows(ts32298.meaning(kind, each))]
-
-    return make
+Maker = Callable[[Random], dict[str, Any]]
+Rows = Callable[[dict[str, Any]], list[dict[str, Any]]]
 
 
-def chf_file(random: Random, values: int) -> tuple[bytes, list[dict[str, Any]]]:
-    made = [chf.record(random) for _ in range(values)]
-    data = b"".join(map(chf.encoded, made))
-    return data, [row for each in made for row in declared.chf_rows(chf.meaning(each))]
+def bare(make: Maker, encode: Callable[[dict[str, Any]], bytes], rows: Rows):
+    """Records back to back."""
+
+    def made(random: Random, values: int) -> tuple[bytes, list[dict[str, Any]]]:
+        records = [make(random) for _ in range(values)]
+        return b"".join(map(encode, records)), [row for each in records for row in rows(each)]
+
+    return made
 
 
-def records_shape(kind: str) -> Callable[[], ber.Shape]:
-    return lambda: ber.Shape("choice", lambda: ber.tagged_shapes(ts32298.domain(kind)[0]))
+def records_file(kind: str, rows: Rows):
+    """Records of TS 32.298, by a library's module."""
+    return bare(partial(ts32298.record, kind=kind), partial(ts32298.encoded, kind), rows)
+
+
+def records_shape(kind: str) -> ber.Shape:
+    return ber.Shape("choice", lambda: ber.tagged_shapes(ts32298.domain(kind)[0]))
 
 
 def by_declared_table(kind: str, table: dict[str, Any], rows) -> Kind:
-    return Kind("ber", table, records_file(kind, rows), records_shape(kind), declared.columns(table))
+    file = records_file(kind, lambda values: rows(ts32298.meaning(kind, values)))
+    return Kind("ber", table, file, partial(records_shape, kind), declared.columns(table))
 
 
-def by_known_table(kind: str, table: dict[str, Any], rows) -> Kind:
-    """The same records by the package's own table, in a file of TS 32.297."""
-
-    def known(said: ts32298.Record) -> list[dict[str, Any]]:
-        volumes = {"volume_up": "uplink_bytes", "volume_down": "downlink_bytes"}
-        made = rows(said)
-        if not said.containers:
-            made = [row | {known: row[own] for own, known in volumes.items()} for row in made]
-        return made
-
-    columns = tuple(column for column in declared.columns(table) if column not in declared.OWN_NAMES)
-    if kind == "moSMSRecord":
-        columns = tuple(column for column in columns if column != "host_record_id")  # there its message reference
-    return Kind("ts32298", {}, records_file(kind, known), records_shape(kind), columns, framed)
+def by_known_table(file, shape: Callable[[], ber.Shape]) -> Kind:
+    """Records by the package's own table, in a file of TS 32.297."""
+    return Kind("ts32298", {}, file, shape, known.COLUMNS, framed)
 
 
 def framed(data: bytes) -> bytes:
@@ -114,15 +107,45 @@ def framed(data: bytes) -> bytes:
 KINDS = {
     **{kind: Kind("tap3", {}, tap_file(kind), tap_shape, tap_rows.COLUMNS) for kind in tap.EVENTS},
     **{
-        f"{kind}{how}": made(kind, table, rows)
-        for how, made in (("", by_declared_table), ("-framed", by_known_table))
+        kind: by_declared_table(kind, table, rows)
         for kinds, table, rows in (
-            (modules.GPRS_RECORDS, declared.PACKET, declared.packet_rows),
-            (modules.CS_RECORDS, declared.CIRCUIT, declared.circuit_rows),
+            (declared.PACKET_KINDS, declared.PACKET, declared.packet_rows),
+            (declared.CIRCUIT_KINDS, declared.CIRCUIT, declared.circuit_rows),
         )
         for kind in kinds
     },
-    "chargingFunctionRecord": Kind("ber", declared.CHF, chf_file, lambda: chf.SHAPE, declared.columns(declared.CHF)),
+    "chargingFunctionRecord": Kind(
+        "ber",
+        declared.CHF,
+        bare(chf.record, chf.encoded, lambda values: declared.chf_rows(chf.meaning(values))),
+        lambda: chf.SHAPE,
+        declared.columns(declared.CHF),
+    ),
+    **{
+        f"{kind}-framed": by_known_table(records_file(kind, partial(rows, kind)), partial(records_shape, kind))
+        for kinds, rows in (
+            (modules.GPRS_RECORDS, known.packet_rows),
+            (modules.CS_RECORDS, known.circuit_rows),
+            (modules.IMS_RECORDS, known.ims_rows),
+        )
+        for kind in kinds
+    },
+    **{
+        f"{kind}-framed": by_known_table(
+            bare(partial(gsn.record, kind=kind), partial(gsn.encoded, kind), partial(known.packet_rows, kind)),
+            partial(gsn.shape, kind),
+        )
+        for kind in gsn.RECORDS
+    },
+    **{
+        f"chargingFunctionRecord-{service}": by_known_table(bare(make, chf.encoded, rows), lambda: chf.SHAPE)
+        for service, make, rows in (
+            ("data", chf.record, known_chf.data_rows),
+            ("roaming", chf.roaming_record, known_chf.data_rows),
+            ("message", chf.message_record, known_chf.message_rows),
+            ("ims", chf.ims_record, known_chf.ims_rows),
+        )
+    },
 }
 
 

@@ -23,7 +23,7 @@ TAGGED_BY_OTHERS = {"CHOICE", "OPEN_TYPE"}
 WITH_MEMBERS = {"SEQUENCE", "SET", "CHOICE"}
 LISTS = {"SEQUENCE OF", "SET OF"}
 # Members that carry any type at all or their own kind: left out.
-LEFT_OUT = {"OPEN_TYPE", "ANY", "EXTERNAL", "OBJECT IDENTIFIER"}
+LEFT_OUT = {"OPEN_TYPE", "ANY", "EXTERNAL", "OBJECT IDENTIFIER", "REAL"}
 
 
 def members(kind) -> dict[str, Any]:
@@ -116,8 +116,23 @@ def cs():
     return CDR.CSChargingDataTypes.CSRecord
 
 
-GPRS_RECORDS = ("pGWRecord", "sGWRecord", "sgsnPDPRecord")
-CS_RECORDS = ("moCallRecord", "mtCallRecord", "moSMSRecord", "mtSMSRecord")
+@cache
+def ims():
+    """pycrate's records of the IMS."""
+    from pycrate_asn1dir import CDR
+
+    return CDR.IMSChargingDataTypes.IMSRecord
+
+
+GPRS_RECORDS = ("pGWRecord", "sGWRecord", "sgsnPDPRecord", "ePDGRecord", "tWAGRecord", "sgsnSMORecord", "sgsnSMTRecord")
+CS_RECORDS = (
+    *("moCallRecord", "mtCallRecord", "moSMSRecord", "mtSMSRecord"),
+    *("roamingRecord", "incGatewayRecord", "outGatewayRecord", "transitRecord"),
+)
+IMS_RECORDS = (
+    *("sCSCFRecord", "pCSCFRecord", "iCSCFRecord", "mRFCRecord", "mGCFRecord", "bGCFRecord", "aSRecord"),
+    *("iBCFRecord", "tRFRecord", "tFRecord", "aTCFRecord"),
+)
 
 
 @cache
@@ -130,6 +145,12 @@ def gprs_codec():
 def cs_codec():
     """asn1tools' records of the circuit-switched domain: type `CSRecord`."""
     return compiled("CSRecord", cs(), CS_RECORDS)
+
+
+@cache
+def ims_codec():
+    """asn1tools' records of the IMS: type `IMSRecord`."""
+    return compiled("IMSRecord", ims(), IMS_RECORDS)
 
 
 def to_pycrate(kind, value):

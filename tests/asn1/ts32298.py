@@ -1,11 +1,12 @@
-"""Random records of TS 32.298, packet and circuit-switched, and what they mean.
+"""Random records of TS 32.298, packet and circuit-switched and of the IMS, and what those of its main kinds mean.
 
 Conventions
 -----------
 - A `Record` is told in words of its own, missing is None; a container of service data is one of its `items`, traffic
   volumes are told apart. Which column or row each belongs to is for the tests to say.
 - TBCD has the first digit in the low half of an octet, and F after an odd number of digits; an address has one octet
-  before it, 0x91 for an international number.
+  before it, 0x91 for an international number, or two where the first one's top bit is not set.
+- A network is MCC and MNC, of six digits or of five: `64 f0 10` is 460 01, `13 00 14` is 310 410.
 - A time is nine octets: YYMMDDhhmmss and the offset's hhmm in digits as they are read, the sign in ASCII between them;
   the century is that of the year 2000.
 """
@@ -29,9 +30,30 @@ RECORD_TYPES = {
     "mtCallRecord": 1,
     "moSMSRecord": 6,
     "mtSMSRecord": 7,
+    "roamingRecord": 2,
+    "incGatewayRecord": 3,
+    "outGatewayRecord": 4,
+    "transitRecord": 5,
+    "sgsnSMORecord": 21,
+    "sgsnSMTRecord": 22,
+    "ePDGRecord": 96,
+    "tWAGRecord": 97,
+    "sCSCFRecord": 63,
+    "pCSCFRecord": 64,
+    "iCSCFRecord": 65,
+    "mRFCRecord": 66,
+    "mGCFRecord": 67,
+    "bGCFRecord": 68,
+    "aSRecord": 69,
+    "iBCFRecord": 82,
+    "tRFRecord": 89,
+    "tFRecord": 90,
+    "aTCFRecord": 91,
 }
 NIBBLES = "0123456789*#abc"
 INTERNATIONAL, UNKNOWN = 0x91, 0x81
+# International and national with an octet of presentation and screening behind.
+WITH_PRESENTATION = (b"\x11\x83", b"\x21\x81")
 
 
 def tbcd(text: str) -> bytes:
@@ -53,7 +75,15 @@ def address(random: Random) -> bytes:
 def dialled(random: Random) -> bytes:
     """A number that may hold what is no digit."""
     number = digits(random, 2, 15)
-    return bytes([UNKNOWN]) + tbcd(random.choice(["", "", "*", "#", "*#", "b"]) + number)
+    kind = random.choice([bytes([UNKNOWN]), bytes([INTERNATIONAL]), *WITH_PRESENTATION])
+    return kind + tbcd(random.choice(["", "", "*", "#", "*#", "b"]) + number)
+
+
+def plmn(random: Random) -> bytes:
+    """A network's code of two or three digits, in China or the United States."""
+    mcc, mnc = random.choice([("460", digits(random, 2, 2)), ("310", digits(random, 3, 3))])
+    third = int(mnc[2]) if len(mnc) == 3 else 15
+    return bytes([int(mcc[0]) | int(mcc[1]) << 4, int(mcc[2]) | third << 4, int(mnc[0]) | int(mnc[1]) << 4])
 
 
 def packed(instant: datetime, offset_minutes: int) -> bytes:
@@ -86,6 +116,23 @@ def apn(random: Random) -> str:
     return random.choice(["internet", "ims", "cmnet", "3gnet.mnc001.mcc460.gprs", "iot-1.example"])
 
 
+def sip_uri(user: str, random: Random) -> str:
+    scheme, plus, more = (random.choice(choices) for choices in (["sip:", "sips:", "SIP:"], ["+", ""], [":5060", ""]))
+    return scheme + plus + user + random.choice(["", ";npdi", ":secret"]) + "@ims.example" + more
+
+
+def subscription(random: Random) -> dict[str, str]:
+    """An identity of the subscriber, and of which kind it is."""
+    identity = random.choice(
+        [
+            ("eND-USER-E164", "86" + random.choice("1357") + digits(random, 6, 10)),
+            ("eND-USER-IMSI", "460" + digits(random, 11, 12)),
+            ("eND-USER-SIP-URI", "sip:alice@ims.example"),
+        ]
+    )
+    return dict(zip(("subscriptionIDType", "subscriptionIDData"), identity, strict=True))
+
+
 LEAVES = {
     "IMSI": lambda random: tbcd("460" + digits(random, 11, 12)),
     "servedMSISDN": lambda random: bytes([INTERNATIONAL]) + tbcd("86" + random.choice("1357") + digits(random, 6, 10)),
@@ -94,7 +141,8 @@ LEAVES = {
     "BCDDirectoryNumber": dialled,
     "SmsTpDestinationNumber": dialled,
     "TimeStamp": time,
-    "PLMN-Id": lambda random: tbcd("460")[:1] + bytes([0xF0, random.randrange(10)]),
+    "PLMN-Id": plmn,
+    "MCC-MNC": plmn,
     "AccessPointNameNI": apn,
     "CallDuration": whole(10**6),
     "DataVolumeGPRS": whole(1 << 42),
@@ -109,6 +157,20 @@ LEAVES = {
     "iPBinV4Address": lambda random: random.randbytes(4),
     "iPTextV4Address": lambda random: ".".join(str(random.randrange(256)) for _ in range(4)),
     "iPTextV6Address": lambda random: "2001:db8::" + digits(random, 1, 4),
+    "SIP-Method": lambda random: random.choice(["INVITE", "MESSAGE", "REGISTER", "BYE"]),
+    "sIP-URI": lambda random: sip_uri(digits(random, 3, 15), random),
+    "tEL-URI": lambda random: "tel:+" + digits(random, 5, 15) + random.choice(["", ";phone-context=+86", ";npdi"]),
+    "uRN": lambda random: "urn:service:sos",
+    "iSDN-E164": lambda random: digits(random, 5, 15),
+    "IMS-Charging-Identifier": lambda random: b"icid-" + digits(random, 1, 20).encode(),
+    "iMSVisitedNetworkIdentifier": lambda random: (
+        b"ims.mnc" + digits(random, 3, 3).encode() + b".mcc460.3gppnetwork.org"
+    ),
+    "SubscriptionID": lambda random: subscription(random),
+    "SubscriberEquipmentNumber": lambda random: {
+        "subscriberEquipmentNumberType": "iMEISV",
+        "subscriberEquipmentNumberData": tbcd(digits(random, 16, 16)),
+    },
 }
 ALWAYS = frozenset({"servedIMSI", "servedMSISDN", "datavolumeFBCUplink", "datavolumeFBCDownlink"})
 
@@ -154,7 +216,9 @@ class Record(NamedTuple):
 
 def number(octets: bytes | None) -> str | None:
     """An address: with a plus where its first octet says that it is international."""
-    return None if octets is None else "+" * (octets[0] == INTERNATIONAL) + untbcd(octets[1:])
+    if octets is None:
+        return None
+    return "+" * (octets[0] & 0x70 == 0x10) + untbcd(octets[1 if octets[0] & 0x80 else 2 :])
 
 
 def container(found: dict[str, Any]) -> Container:
@@ -204,6 +268,8 @@ def domain(kind: str):
     """The choice that a record stands in, its name and its codec."""
     if kind in modules.GPRS_RECORDS:
         return modules.gprs(), "GPRSRecord", modules.gprs_codec()
+    if kind in modules.IMS_RECORDS:
+        return modules.ims(), "IMSRecord", modules.ims_codec()
     return modules.cs(), "CSRecord", modules.cs_codec()
 
 

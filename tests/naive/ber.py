@@ -11,23 +11,29 @@ Conventions
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import NamedTuple
 
 from mediation.rulebook.columns import may_be_null
 from mediation.rulebook.numbers import compile_numbers, to_msisdn
-from mediation.rulebook.tags import Path, Step, field_paths, paths_of, tag_of, tag_text
+from mediation.rulebook.tags import Path, Step, field_paths, paths_of, paths_of_values, tag_of, tag_text
+from tests.naive.octets import (
+    Faulty,
+    address,
+    address_of_host,
+    characters,
+    decimal_digits,
+    local,
+    network,
+    nine_octets,
+    signed,
+    user,
+)
 
 DEPTH = 32
-EPOCH = dt.datetime(1970, 1, 1)
 
 
 class Bad(Exception):
     """Octets that are no element; its argument is the code."""
-
-
-class Faulty(Exception):
-    """A value that is not valid; its argument is the code."""
 
 
 class Node(NamedTuple):
@@ -130,52 +136,14 @@ def child_of(data: bytes, at: int, limit: int, tag: int) -> tuple[Node, int] | N
     return next((each for each in direct(data, at, limit) if each[0].tag == tag), None)
 
 
-# --------------------------------------------------------------------------------------------- values
+# -------------------------------------------------------------------------------------------- records
 
 
-def signed(octets: bytes) -> int:
-    value = int.from_bytes(octets, "big", signed=True)
-    if not -(2**63) <= value < 2**63:
-        raise Faulty("number_overflow")
-    return value
+class Place:
+    """The row that values go to, and whether an item has begun in it."""
 
-
-def digits(octets: bytes, swapped: bool) -> list[int]:
-    """Half octets without the fillers at the end."""
-    halves = [half for octet in octets for half in ((octet & 15, octet >> 4) if swapped else (octet >> 4, octet & 15))]
-    while halves and halves[-1] == 15:
-        halves.pop()
-    return halves
-
-
-def characters(octets: bytes, swapped: bool) -> str:
-    halves = digits(octets, swapped)
-    if 15 in halves:
-        raise Faulty("bad_character")
-    return "".join("0123456789*#abc"[half] for half in halves)
-
-
-def decimal_digits(octets: bytes, swapped: bool) -> int | None:
-    halves = digits(octets, swapped)
-    if any(half > 9 for half in halves):
-        raise Faulty("not_a_number")
-    return int("".join(map(str, halves))) if halves else None
-
-
-def local(text: str) -> int:
-    """YYYYMMDDhhmmss as microseconds, as if it were UTC; second 60 is the next minute's first."""
-    if len(text) != 14 or not text.isascii() or not text.isdigit():
-        raise Faulty("bad_timestamp")
-    year, month, day, hour, minute, second = (
-        int(text[a:b]) for a, b in ((0, 4), *((i, i + 2) for i in range(4, 14, 2)))
-    )
-    if not 1970 <= year <= 2199 or second > 60:
-        raise Faulty("impossible_time")
-    try:
-        whole = dt.datetime(year, month, day, hour, minute)
-    except ValueError:
-        raise Faulty("impossible_time") from None
-    return (round((whole - EPOCH).total_seconds()) + second) * 10**6
+    def __init__(self, row: int):
+        self.row, self.taken = row, False
 
 
 class Decoder:
@@ -190,10 +158,8 @@ class Decoder:
         self.waits = [path.steps for text in self.layout.ber.without_items for path in paths_of(text)]
         self.paths: list[tuple[Path, int]] = []
         for number, field in enumerate(self.fields):
-            if field.coding == "tag":
-                self.paths += [(Path((Step(tag_of(raw)),), None), number) for raw in field.values]
-            else:
-                self.paths += [(path, number) for path in field_paths(field.tag)]
+            found = paths_of_values(field.values) if field.coding == "tag" else field_paths(field.tag)
+            self.paths += [(path, number) for path in found]
 
     # ------------------------------------------------------------------------------------- one record
 
@@ -202,10 +168,10 @@ class Decoder:
         if end - begin > self.layout.max_record_bytes:
             return None, "record_too_long", None
         self.data, self.rows, self.faults, self.flags = data, [{}], [], [0]
-        self.begun, self.open, self.waiting = 0, "", None
+        self.open, self.waiting, record = "", None, Place(0)
         try:
-            self.element(begin, end, (), 0, "", 0)
-            if self.waiting is not None and not self.begun:
+            self.element(begin, end, (), record, "", 0)
+            if self.waiting is not None and not record.taken:
                 self.contents(*self.waiting)
         except Bad as bad:
             return None, str(bad), self.open or None
@@ -239,7 +205,7 @@ class Decoder:
         known = {path.steps[len(above)] for path, _ in self.paths if self.below(path.steps, above)}
         known |= {each[len(above)] for each in self.items + self.waits if self.below(each, above)}
         variants = [step for step in known if step.tag == node.tag]
-        for step in sorted(variants, key=lambda each: (each.child is None, str(each.value))):
+        for step in sorted(variants, key=lambda each: (each.child is None, each.child or 0, str(each.value))):
             if step.child is None or self.holds(step, node):
                 return step
         return None
@@ -260,7 +226,7 @@ class Decoder:
             return octets == step.value
         return bool(octets) and int.from_bytes(octets, "big", signed=True) == step.value
 
-    def element(self, at: int, limit: int, above, row: int, name: str, depth: int) -> int:
+    def element(self, at: int, limit: int, above, place: Place, name: str, depth: int) -> int:
         """Takes an element; returns where the next begins."""
         node = head(self.data, at, limit)
         if node.tag == 0:
@@ -279,7 +245,7 @@ class Decoder:
             end, after = None, None
         for number in sorted(actions):
             coding = next(path.coding for path, n in self.paths if path.steps == steps and n == number)
-            self.value(number, coding or self.fields[number].coding, node, end, row)
+            self.value(number, coding or self.fields[number].coding, node, end, place.row)
         if not opens:
             return after
         if depth == DEPTH:
@@ -287,22 +253,34 @@ class Decoder:
         stop = node.limit if node.end is None else node.end
         name = f"{name}/{tag_text(step.tag)}".removeprefix("/")
         if waits:
-            self.waiting = self.waiting or (node._replace(end=end), steps, row, name, depth + 1, end)
+            self.waiting = self.waiting or (node._replace(end=end), steps, place, name, depth + 1, end)
             return after
-        if steps in self.items and node.content < stop:
-            row = self.begun
-            self.begun += 1
-            if row:
-                self.rows.append({})
-                self.flags.append(0)
-        return self.contents(node, steps, row, name, depth + 1, stop)
+        if steps not in self.items or node.content >= stop:
+            return self.contents(node, steps, place, name, depth + 1, stop)
+        if place.taken:
+            self.rows.append({})
+            self.flags.append(0)
+        row = len(self.rows) - 1 if place.taken else place.row
+        place.taken = True
+        after = self.contents(node, steps, Place(row), name, depth + 1, stop)
+        self.say_again(steps, row)
+        return after
+
+    def say_again(self, steps, row: int) -> None:
+        """What stands in an item beside the items inside it, in the rows of these."""
+        inside = [item for item in self.items if self.below(item, steps)]
+        own = {self.fields[n].column for path, n in self.paths if path.steps[: len(steps)] == steps}
+        within = {self.fields[n].column for path, n in self.paths for item in inside if path.steps[: len(item)] == item}
+        for later in range(row + 1, len(self.rows) if inside else 0):
+            self.flags[later] |= self.flags[row]
+            self.rows[later] |= {name: value for name, value in self.rows[row].items() if name in own - within}
 
     def has_below(self, steps) -> bool:
         return any(self.below(path.steps, steps) for path, _ in self.paths) or any(
             self.below(each, steps) for each in self.items + self.waits
         )
 
-    def contents(self, node: Node, steps, row: int, name: str, depth: int, stop: int) -> int:
+    def contents(self, node: Node, steps, place: Place, name: str, depth: int, stop: int) -> int:
         at = node.content
         while True:
             self.open = name
@@ -313,7 +291,7 @@ class Decoder:
                 return at
             if at >= stop:
                 raise Bad("element_overrun")
-            at = self.element(at, stop, steps, row, name, depth)
+            at = self.element(at, stop, steps, place, name, depth)
 
     # -------------------------------------------------------------------------------------- one value
 
@@ -351,7 +329,8 @@ class Decoder:
 
     def converted(self, field, coding: str, node: Node, octets: bytes, row: int):
         if coding == "tag":
-            return next((name for raw, name in field.values.items() if tag_of(raw) == node.tag), None)
+            names = {path.steps[0]: name for raw, name in field.values.items() for path in paths_of(raw)}
+            return names[self.following((), node)]
         if coding in ("tap_time", "tap_offset"):
             return self.tap(coding, octets, row)
         if coding == "entity":
@@ -361,6 +340,10 @@ class Decoder:
             return self.header["rates"].get(int.from_bytes(octets, "big", signed=True))
         if field.type == "enumeration":
             return self.code(field, coding, octets)
+        if coding == "time9":
+            instant, offset = nine_octets(octets)
+            self.flags[row] |= 2 * (field.type == "timestamp" and octets[5:6] == b"\x60")
+            return instant if field.type == "timestamp" else offset
         if field.type == "text":
             return self.text(coding, octets)
         return self.number(field, coding, octets)
@@ -402,6 +385,20 @@ class Decoder:
             return octets.hex()
         if coding in ("bcd", "tbcd"):
             return characters(octets, coding == "tbcd") or None
+        if coding == "address":
+            international, digits_of = address(octets)
+            found = characters(digits_of, True)
+            return ("+" if international else "") + found if found else None
+        if coding == "plmn":
+            return network(octets)
+        if coding == "integer":
+            return str(signed(octets))
+        if coding == "ip" and len(octets) in (4, 16):
+            return address_of_host(octets)
+        if coding == "uri":
+            octets = user(octets)
+        if not octets:
+            return None
         try:
             return octets.decode()
         except UnicodeDecodeError:
@@ -414,10 +411,15 @@ class Decoder:
             value = -signed(octets)
         elif field.column == "served_msisdn" and self.rules:
             value = to_msisdn(self.rules, characters(octets, coding == "tbcd"))
-        elif coding == "bcd":
-            value = decimal_digits(octets, False)
+        elif coding in ("bcd", "tbcd"):
+            value = decimal_digits(octets, coding == "tbcd")
+        elif coding == "address":
+            value = decimal_digits(address(octets)[1], True)
         else:
-            text = octets.decode("latin-1")
+            text = (user(octets) if coding == "uri" else octets).decode("latin-1")
+            text = text.removeprefix("+") if coding == "uri" else text
+            if coding == "uri" and not text:
+                return None
             if text[:1] == "-" and text[1:].isascii() and text[1:].isdigit():
                 raise Faulty("negative")
             if not text.isascii() or not text.isdigit():
@@ -439,10 +441,10 @@ class Decoder:
         return value
 
 
-def decode(feed, header, data: bytes, begin: int) -> tuple[list[dict], list[dict], int]:
+def decode(decoder: Decoder, data: bytes, begin: int) -> tuple[list[dict], list[dict], int]:
     """Rows and rejects of the records from `begin` on, in an element of indefinite length, and where they end."""
-    decoder, rows, rejects, at, record_no = Decoder(feed, header), [], [], begin, 0
-    most = feed.declared.layout[0].max_record_bytes
+    rows, rejects, at, record_no = [], [], begin, 0
+    most = decoder.layout.max_record_bytes
     while at < len(data) and data[at : at + 2] != b"\0\0":
         if data[at] == 0xFF or data[at:] == b"\0":  # the last octet ends nothing: filler
             at += 1

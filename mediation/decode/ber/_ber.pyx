@@ -45,6 +45,8 @@ cdef extern from "decode/ber/walk.hpp" namespace "mediation" nogil:
         rate
         header
         negated
+        plmn
+        uri
 
     cdef enum class Code(int16_t):
         ok
@@ -99,6 +101,8 @@ cdef extern from "decode/ber/walk.hpp" namespace "mediation" nogil:
         int32_t variant
         uint32_t first_action
         uint32_t actions
+        uint32_t first_column
+        uint32_t columns
         uint32_t name
         cbool item
         cbool waits
@@ -114,6 +118,7 @@ cdef extern from "decode/ber/walk.hpp" namespace "mediation" nogil:
         vector[Predicate] predicates
         vector[BerAction] actions
         vector[int32_t] record_columns
+        vector[int32_t] item_columns
         vector[uint32_t] header_fields
         vector[uint32_t] required
         int32_t type_field
@@ -158,7 +163,7 @@ CODINGS = {
     "octets": Coding.octets, "integer": Coding.integer, "bcd": Coding.bcd, "tbcd": Coding.tbcd,
     "address": Coding.address, "hex": Coding.hex, "ip": Coding.ip, "tag": Coding.tag, "tap_time": Coding.tap_time,
     "tap_offset": Coding.tap_offset, "time9": Coding.time9, "entity": Coding.entity, "rate": Coding.rate,
-    "header": Coding.header, "negated": Coding.negated,
+    "header": Coding.header, "negated": Coding.negated, "plmn": Coding.plmn, "uri": Coding.uri,
 }
 STOPS = {Stop.paused: "paused", Stop.more: "more", Stop.contents_end: "contents_end", Stop.damaged: "damaged"}
 CODE_NAMES = {number: name for name, number in all_codes().items()}
@@ -171,7 +176,7 @@ cdef class BerPlan(Plan):
     cdef BerProgram program
 
     def add_node(self, str name, children, actions, *, predicate=None, int variant=-1, bint item=False,
-                 bint waits=False, to_items=()):
+                 bint waits=False, columns=(), to_items=()):
         """The next node of the tree; nodes of its children, by tag, come later.
 
         Parameters
@@ -188,6 +193,8 @@ cdef class BerPlan(Plan):
             The next node of the same tag and parent, -1 where there is none.
         item, waits : bool
             Its elements are items; what they say counts only in records without items.
+        columns : list of str
+            That an item says again in the items inside it.
         to_items : list of int
             Tags of the children that are items or have some below them.
         """
@@ -210,6 +217,9 @@ cdef class BerPlan(Plan):
             self.program.predicates.push_back(wanted)
         node.variant, node.item, node.waits = variant, item, waits
         node.to_items = sum({1 << tag % 64 for tag in to_items})
+        node.first_column, node.columns = <uint32_t> self.program.item_columns.size(), <uint32_t> len(columns)
+        for column in columns:
+            self.program.item_columns.push_back(self.index(column))
         node.no_value = bool(children) and all(coding == "tag" for _, coding, *_ in actions)
         node.first_action, node.actions = <uint32_t> self.program.actions.size(), <uint32_t> len(actions)
         for field, coding, is_sum, constant, types in actions:

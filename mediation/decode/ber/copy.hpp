@@ -55,8 +55,9 @@ inline uint8_t* write_coded(const BerContext& context, const uint8_t* text, uint
         case Coding::tbcd: return write_digits(at, length, coding == Coding::tbcd, out);
         case Coding::address:
             if ((at[0] >> 4 & 7) == 1) *out++ = '+';
-            return write_digits(at + 1, length, true, out);
+            return write_digits(at + address_head(at), length, true, out);
         case Coding::hex: return write_hex(at, length, out);
+        case Coding::plmn: return write_plmn(at, length, out);
         case Coding::ip: return write_ip(at, length, out);
         case Coding::integer: return write_integer(ber_integer(at, length).value, out);
         default: {  // of the file's header

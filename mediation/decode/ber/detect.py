@@ -8,11 +8,13 @@ Conventions
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 from mediation.decode.ber import elements
 from mediation.decode.ber.cdrfile import file_header
-from mediation.rulebook.tags import tag_of
+from mediation.rulebook.formats import format_table
+from mediation.rulebook.tags import paths_of_values, tag_of
 
 
 class Detected(NamedTuple):
@@ -33,8 +35,16 @@ CDRS = Detected("ts32298", "3GPP TS 32.298 records")
 
 _BY_TAG = {"a2": NOTIFICATION, "a534": RAP, "a535": ACKNOWLEDGEMENT}
 _TAGS = {tag_of(tag): found for tag, found in _BY_TAG.items()}
-_CDR_TAGS = {tag_of(str(number)) for number in (0, 1, 6, 7, 20, 78, 79)}
 _SECOND = {tag_of("a4"): TAP, tag_of("a41"): NRTRDE}
+
+
+@functools.cache
+def _cdr_tags() -> frozenset[int]:
+    """Of the records of TS 32.298 that its table knows."""
+    table = format_table("ts32298")
+    assert table is not None
+    values = next(field.values for field in table.field if field.coding == "tag")
+    return frozenset(path.steps[0].tag for path in paths_of_values(values))
 
 
 def detect(data: bytes, file_bytes: int) -> Detected | None:
@@ -61,7 +71,7 @@ def detect(data: bytes, file_bytes: int) -> Detected | None:
         return None
     if inside is not None and first.tag == tag_of("a1") and inside.tag in _SECOND:
         return _SECOND[inside.tag]
-    if first.tag in _CDR_TAGS and first.constructed:
+    if first.constructed and first.tag in _cdr_tags():
         return CDRS
     if inside is None or (first.end is not None and first.end > file_bytes):
         return None

@@ -15,7 +15,10 @@ namespace detail {
 struct Level {
     uint32_t node;
     uint32_t end;
-    bool indefinite;
+    bool indefinite = false;
+    bool item = false;          // it has a row
+    uint32_t row = 0;           // that values beside it go to, and which of its columns have one
+    uint8_t* filled = nullptr;
 
     bool ends(const uint8_t* text, uint32_t at) const noexcept {
         return indefinite ? end_of_contents(text, at, end) : at == end;

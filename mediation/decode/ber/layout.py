@@ -18,7 +18,7 @@ from mediation.decode.filesource import Chunk
 from mediation.decode.layout import CompiledLayout, add_field, finish, new_plan, set_frame
 from mediation.rulebook import model
 from mediation.rulebook.columns import may_be_null
-from mediation.rulebook.tags import Path, Step, field_paths, paths_of, tag_of, tag_text
+from mediation.rulebook.tags import Path, Step, field_paths, paths_of, paths_of_values, tag_text, tried
 
 if TYPE_CHECKING:
     from mediation.rulebook import FeedBook
@@ -34,6 +34,7 @@ class Node:
         self.children: dict[Step, Node] = {}
         self.actions: list[tuple] = []
         self.item = self.waits = False
+        self.columns: list[str] = []  # of an item, said again in the items inside it
 
     @property
     def to_items(self) -> list[int]:
@@ -61,23 +62,22 @@ def compile_ber(feed: FeedBook, layout: model.Layout) -> CompiledLayout:
     plan = new_plan(BerPlan, feed, layout)
     set_frame(plan, layout)
     root = Node("")
-    item_steps = [path.steps for text in layout.ber.items for path in paths_of(text)]
-    for steps in item_steps:
-        root.reach(steps).item = True
+    items = [path.steps for text in layout.ber.items for path in paths_of(text)]
     for text in layout.ber.without_items:
         for path in paths_of(text):
             root.reach(path.steps).waits = True
     fields = [field for field in layout.field if field.type != "constant"]
-    in_items: set[str | None] = set()
     for number, field in enumerate(fields):
         add_field(plan, feed, layout, field)
         for path in _paths(field):
             _add_action(root, feed, field, number, path)
-            if any(path.steps[: len(steps)] == steps for steps in item_steps):
-                in_items.add(field.column)
+    for steps in items:
+        item = root.reach(steps)
+        item.item, item.columns = True, _beside(fields, steps, items)
+    in_items = {field.column for field in fields if any(_fills(field, steps) for steps in items)}
     _add_nodes(plan, root)
     plan.finish_tree(
-        record_columns=[f.column for f in fields if f.column not in in_items],
+        record_columns=sorted({field.column or "" for field in fields} - in_items),
         header_fields=[number for number, field in enumerate(fields) if field.header is not None],
         required=[number for number, field in enumerate(fields) if not may_be_null(field)],
         type_field=next((number for number, field in enumerate(fields) if field.coding == "tag"), -1),
@@ -89,16 +89,26 @@ def compile_ber(feed: FeedBook, layout: model.Layout) -> CompiledLayout:
 
 
 def _paths(field: model.Field) -> list[Path]:
-    if field.coding == "tag":
-        return [Path((Step(tag_of(raw)),), None) for raw in field.values or ()]
-    return field_paths(field.tag)
+    return paths_of_values(field.values) if field.coding == "tag" else field_paths(field.tag)
+
+
+def _fills(field: model.Field, steps: tuple[Step, ...]) -> bool:
+    """Whether a path of the field leads through these steps."""
+    return any(path.steps[: len(steps)] == steps for path in _paths(field))
+
+
+def _beside(fields: list[model.Field], steps: tuple[Step, ...], items: list[tuple[Step, ...]]) -> list[str]:
+    """The columns of an item that stand beside the items inside it."""
+    inside = [each for each in items if each != steps and each[: len(steps)] == steps]
+    within = {field.column for field in fields if any(_fills(field, each) for each in inside)}
+    return sorted({field.column or "" for field in fields if inside and _fills(field, steps)} - within)
 
 
 def _add_action(root: Node, feed: FeedBook, field: model.Field, number: int, path: Path) -> None:
     coding = path.coding or field.coding
     constant = -1
     if coding == "tag" and isinstance(field.values, dict):
-        name = next(name for raw, name in field.values.items() if tag_of(raw) == path.steps[0].tag)
+        name = next(name for raw, name in field.values.items() if path in paths_of(raw))
         constant = feed.book.dictionaries[field.column or ""].index(name)
     types = sum(1 << kind for kind in set(field.entity_types)) or ALL_TYPES
     root.reach(path.steps).actions.append((number, coding, field.sum, constant, types))
@@ -118,8 +128,7 @@ def _placed(root: Node) -> list[Placed]:
     while waiting:
         place, first = waiting.pop(), len(placed)
         children = placed[place].node.children
-        steps = sorted(children, key=lambda step: (step.tag, step.child is None, str(step.value)))
-        placed += [Placed(children[step], step, place) for step in steps]
+        placed += [Placed(children[step], step, place) for step in sorted(children, key=tried)]
         waiting += reversed(range(first, len(placed)))
     return placed
 
@@ -141,5 +150,6 @@ def _add_nodes(plan: BerPlan, root: Node) -> None:
             variant=place + 1 if varies else -1,
             item=node.item,
             waits=node.waits,
+            columns=node.columns,
             to_items=node.to_items,
         )

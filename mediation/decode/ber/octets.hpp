@@ -130,6 +130,34 @@ inline uint8_t* write_hex(const uint8_t* at, uint32_t length, uint8_t* out) noex
     return out;
 }
 
+// Octets before an address's digits: of type and plan, and of presentation where the first's top bit is not set (3GPP
+// TS 24.008).
+inline uint32_t address_head(const uint8_t* at) noexcept { return at[0] & 0x80 ? 1 : 2; }
+
+// ---------------------------------------------------------------------------------------------- networks
+
+namespace detail {
+
+inline constexpr uint32_t kPlmnDigits[] = {0, 1, 2, 4, 5, 3};  // halves of the octets in the order of MCC and MNC
+
+}  // namespace detail
+
+// How many digits a network's code has (3GPP TS 24.008, MCC and MNC); 0 when all is filler.
+inline Parsed plmn_digits(const uint8_t* at, uint32_t length) noexcept {
+    if (length != 3) return {0, Code::bad_length};
+    if (at[0] == 0xFF && at[1] == 0xFF && at[2] == 0xFF) return {0, Code::ok};
+    const int64_t count = detail::nibble(at, 3, true) == 15 ? 5 : 6;
+    for (int64_t i = 0; i < count; ++i)
+        if (detail::nibble(at, detail::kPlmnDigits[i], true) > 9) return {0, Code::bad_character};
+    return {count, Code::ok};
+}
+
+inline uint8_t* write_plmn(const uint8_t* at, uint32_t count, uint8_t* out) noexcept {
+    for (uint32_t i = 0; i < count; ++i)
+        *out++ = static_cast<uint8_t>('0' + detail::nibble(at, detail::kPlmnDigits[i], true));
+    return out;
+}
+
 // ------------------------------------------------------------------------------------------------ times
 
 // Fourteen ASCII digits YYYYMMDDhhmmss, as if they were UTC.

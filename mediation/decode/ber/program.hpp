@@ -32,6 +32,8 @@ enum class Coding : uint8_t {
     entity,      // a code of the file's recording entities
     rate,        // a code of the file's exchange rates
     negated,     // two's complement, its sign changed: what is paid back
+    plmn,        // a network's country and network code in three octets (3GPP TS 24.008)
+    uri,         // the user of a SIP or TEL URI
     header       // what the file's header says, for every record
 };
 
@@ -55,7 +57,8 @@ struct BerNode {
     int32_t variant = -1;
     uint32_t first_action = 0, actions = 0;
     uint32_t first_slot = 0, slot_mask = 0;
-    uint32_t name = 0;         // of the reject's field, where the element itself is damaged
+    uint32_t first_column = 0, columns = 0;  // of an item: said again in the rows of the items inside it
+    uint32_t name = 0;                       // of the reject's field, where the element itself is damaged
     bool has_children = false;
     bool item = false;      // each is a row of its own
     bool waits = false;     // it counts only in a record that has no items
@@ -63,7 +66,7 @@ struct BerNode {
     uint64_t to_items = 0;  // a bit for each tag, modulo 64, of its children that are items or lead to some
 };
 
-static_assert(sizeof(BerNode) == 40);
+static_assert(sizeof(BerNode) == 48);
 
 struct BerSlot {
     uint32_t tag = 0xFFFFFFFF;  // empty
@@ -76,6 +79,7 @@ struct BerProgram {
     std::vector<BerSlot> slots;
     std::vector<BerAction> actions;
     std::vector<int32_t> record_columns;  // not filled below an item
+    std::vector<int32_t> item_columns;    // filled in an item, and not below the items inside it
     std::vector<uint32_t> header_fields;  // filled by what the file's header says
     std::vector<uint32_t> required;       // fields without which a record is not valid
     int32_t type_field = -1;              // … that its own tag fills

@@ -48,6 +48,24 @@ inline void fill(BerRow& r, const FieldPlan& f) noexcept {
     r.filled[f.column] = 1;
 }
 
+// The user of a SIP or TEL URI (RFC 3261, 3966): without scheme, password, domain and parameters. Without a user it is
+// the domain; what has no such scheme stays as it is.
+inline Span user_of(Span s) noexcept {
+    uint32_t scheme = 0;
+    for (const std::string_view known : {"sip:", "sips:", "tel:"}) {
+        if (s.length < known.size()) continue;
+        uint32_t same = 0;
+        while (same < known.size() && (s.begin[same] | (known[same] == ':' ? 0 : 0x20)) == known[same]) ++same;
+        if (same == known.size()) scheme = same;
+    }
+    if (scheme == 0) return s;
+    uint32_t length = 0;
+    s = {s.begin + scheme, s.length - scheme};
+    constexpr std::string_view kEnds = "@;?:";
+    while (length < s.length && kEnds.find(static_cast<char>(s.begin[length])) == kEnds.npos) ++length;
+    return {s.begin, length};
+}
+
 // ------------------------------------------------------------------------------------------- numbers
 
 inline Parsed msisdn_of(const FieldPlan& f, Span s, bool swapped) noexcept {
@@ -69,8 +87,9 @@ inline Parsed number_of(BerRow& r, const FieldPlan& f, Coding coding, Span s) no
         }
         case Coding::address: {
             const bool international = (s.begin[0] >> 4 & 7) == 1;
-            const Span digits{s.begin + 1, s.length - 1};
-            if (digits.length == 0) return {0, Code::missing_value};
+            const uint32_t head = address_head(s.begin);
+            if (s.length <= head) return {0, Code::missing_value};
+            const Span digits{s.begin + head, s.length - head};
             if (f.type == FieldType::msisdn && !international) return msisdn_of(f, digits, true);
             return digits_value(digits.begin, digits.length, true);
         }
@@ -83,6 +102,10 @@ inline Parsed number_of(BerRow& r, const FieldPlan& f, Coding coding, Span s) no
             const BerContext::Named* rate = find_code(r.context.rates, code.value);
             return rate && code.code == Code::ok ? Parsed{rate->value, Code::ok} : Parsed{0, Code::missing_value};
         }
+        case Coding::uri:
+            if (f.type != FieldType::msisdn && *s.begin == '+') s = {s.begin + 1, s.length - 1};
+            if (s.length == 0) return {0, Code::missing_value};
+            [[fallthrough]];
         default: return f.type == FieldType::msisdn ? convert_msisdn(f, s) : parse_integer(s, f.is_signed);
     }
 }
@@ -238,8 +261,13 @@ inline Kept check_kept(const FieldPlan& f, Coding coding, Span s) noexcept {
         case Coding::bcd:
         case Coding::tbcd: return check_digits(f, s.begin, s.length, coding == Coding::tbcd);
         case Coding::address: {
-            if (s.length == 1) return {0, 0, Code::ok};
-            return check_digits(f, s.begin + 1, s.length - 1, true);
+            const uint32_t head = address_head(s.begin);
+            if (s.length <= head) return {0, 0, Code::ok};
+            return check_digits(f, s.begin + head, s.length - head, true);
+        }
+        case Coding::plmn: {
+            const Parsed digits = plmn_digits(s.begin, s.length);
+            return {static_cast<uint32_t>(digits.value), static_cast<uint32_t>(digits.value), digits.code};
         }
         case Coding::hex: return {s.length, 2 * s.length, Code::ok};
         case Coding::ip:
@@ -271,9 +299,10 @@ inline void store_entity(BerRow& r, const FieldPlan& f, const BerAction& a, Span
 
 inline void store_text(BerRow& r, const FieldPlan& f, const BerAction& a, Span s) noexcept {
     if (a.coding == Coding::entity) return store_entity(r, f, a, s);
-    const Kept kept = check_kept(f, a.coding, s);
+    const Coding coding = a.coding == Coding::uri ? Coding::octets : a.coding;
+    const Kept kept = check_kept(f, coding, s);
     if (kept.code != Code::ok) return fail(r, f, kept.code);
-    keep(r, f, a.coding, static_cast<uint32_t>(s.begin - r.text), kept);
+    keep(r, f, coding, static_cast<uint32_t>(s.begin - r.text), kept);
 }
 
 }  // namespace detail
@@ -285,7 +314,8 @@ inline void store(BerRow& r, const BerAction& a, bool constructed, uint32_t begi
     const bool composite = a.coding == Coding::tap_time || a.coding == Coding::tap_offset || a.coding == Coding::tag;
     if (constructed && !composite) return detail::fail(r, f, Code::segmented_value);
     if (a.coding == Coding::octets && !f.plain()) trim(f, r.text, 1, &begin, &end);
-    const Span s{r.text + begin, end - begin};
+    Span s{r.text + begin, end - begin};
+    if (a.coding == Coding::uri) s = detail::user_of(s);
     if (s.length == 0 && a.coding != Coding::tag) return;
     if (a.coding == Coding::tap_offset || (a.coding == Coding::time9 && f.type == FieldType::integer))
         return detail::store_offset(r, f, a, s);

@@ -4,12 +4,14 @@
 // - Steps as in decode/text.hpp: `begin_records`, `walk`, then its `compact` and what follows it; text columns are
 //   copied by `copy_coded`.
 // - A record whose elements do not nest has no row: it is undecodable, with the code and the innermost element's name.
-// - An item is a row of its own; values beside it belong to the record, and are said again in each of its rows.
+// - An item is a row of its own; values beside it belong to the record, and are said again in each of its rows. An item
+//   inside another is to that as it is to the record.
 // - An element that says without items what they say with them waits until the record has shown that it has none.
 #pragma once
 
 #include "decode/ber/copy.hpp"
 #include "decode/ber/items.hpp"
+#include "decode/ber/rows.hpp"
 #include "native/check.hpp"
 
 namespace mediation {
@@ -21,33 +23,16 @@ inline constexpr uint32_t kRowsAhead = 512;  // made ready and finished together
 // A record while it is walked.
 struct Walk {
     BerRow row;
-    uint32_t capacity;   // rows
-    uint8_t* filled[2];  // by column: of the record's first row, and of a later item's
-    uint32_t cleared = 0;  // rows that are made ready
-    uint32_t base = 0;     // the record's first row
-    uint32_t items = 0;    // begun in this record
-    uint32_t waiting = 0;  // the first node that waits; its contents
+    uint32_t capacity;         // rows
+    uint8_t* filled;           // by column: of the record's first row, and of an item's at each depth
+    uint32_t cleared = 0;      // rows that are made ready
+    uint32_t base = 0;         // the record's first row
+    bool taken = false;        // of the row at hand: an item has begun in it
+    uint32_t waiting = 0;      // the first node that waits; its contents
     uint32_t waiting_begin = 0, waiting_end = 0;
     uint32_t open = 0;
     Level levels[kMaxDepth] = {};
 };
-
-// Makes rows as if nothing had been written to them.
-inline void clear_rows(const TextPlan& plan, Work& work, uint32_t from, uint32_t count) noexcept {
-    std::memset(work.flags + from, 0, count);
-    for (size_t c = 0; c < plan.columns.size(); ++c) {
-        const ColumnPlan& column = plan.columns[c];
-        if (column.field < 0) continue;
-        std::memset(work.nulls[c] + from, 1, count);
-        if (column.kind == Kind::utf8) {
-            std::fill_n(work.begins[static_cast<size_t>(column.field)] + from, count, 0u);
-            std::fill_n(work.ends[static_cast<size_t>(column.field)] + from, count, 0u);
-            continue;
-        }
-        const auto width = static_cast<size_t>(kWidths[static_cast<int>(column.kind)]);
-        std::memset(work.data[c] + from * width, 0, count * width);
-    }
-}
 
 [[gnu::noinline]] inline void clear_ahead(Walk& w) noexcept {
     MEDIATION_CHECK(w.cleared < w.capacity);
@@ -58,22 +43,34 @@ inline void clear_rows(const TextPlan& plan, Work& work, uint32_t from, uint32_t
 
 inline void begin_row(Walk& w, uint32_t row, uint32_t item) noexcept {
     Records& r = w.row.work.records;
+    const size_t columns = w.row.plan.columns.size();
     if (row == w.cleared) clear_ahead(w);
     w.row.row = row;
-    w.row.filled = w.filled[item != 0];
-    std::memset(w.row.filled, 0, w.row.plan.columns.size());
+    w.row.filled = w.filled + w.open * columns;
+    std::memset(w.row.filled, 0, columns);
     r.row_record[row] = w.row.record;
     r.row_item[row] = static_cast<int16_t>(item);
     r.rows = row + 1;
 }
 
-// The row of the item that begins.
+// The row of the item that begins: the first of a record, or of an item, stands in the row of that.
 inline Code begin_item(Walk& w) noexcept {
-    const uint32_t item = w.items++;
-    if (item == 0) return Code::ok;
-    if (item >= kMostItems) return Code::too_many_items;
-    begin_row(w, w.base + item, item);
+    const uint32_t row = w.row.work.records.rows, item = row - w.base;
+    if (w.taken) {
+        if (item >= kMostItems) return Code::too_many_items;
+        begin_row(w, row, item);
+    }
+    w.taken = false;
     return Code::ok;
+}
+
+// The item's row is complete; what follows goes to the row around it.
+inline void end_item(Walk& w, const Level& level) noexcept {
+    const BerNode& node = w.row.program.nodes[level.node];
+    if (node.columns) say_again(w.row, &w.row.program.item_columns[node.first_column], node.columns);
+    w.row.row = level.row;
+    w.row.filled = level.filled;
+    w.taken = true;
 }
 
 // Takes the element that begins at `at`: stores its values, and passes it over or opens it.
@@ -109,8 +106,9 @@ inline Code take_element(Walk& w, const BerNode& parent, uint32_t limit, uint32_
         return Code::ok;
     }
     if (w.open == kMaxDepth) return Code::too_deep;
-    w.levels[w.open++] = {found, e.indefinite ? limit : static_cast<uint32_t>(e.end), e.indefinite};
-    return node.item && at < w.levels[w.open - 1].end ? begin_item(w) : Code::ok;
+    const uint32_t end = e.indefinite ? limit : static_cast<uint32_t>(e.end);
+    w.levels[w.open++] = {found, end, e.indefinite, node.item && at < end, w.row.row, w.row.filled};
+    return w.levels[w.open - 1].item ? begin_item(w) : Code::ok;
 }
 
 // Walks to the end of what is open. `name` is that of the innermost element that was open where it went wrong.
@@ -123,7 +121,7 @@ inline Code walk_open(Walk& w, uint32_t& at, uint32_t& name) noexcept {
         name = node.name;
         if (level.ends(w.row.text, at)) {
             at += level.indefinite ? 2 : 0;
-            if (node.item) w.row.row = w.base, w.row.filled = w.filled[0];
+            if (level.item) end_item(w, level);
             --w.open;
         } else {
             code = at < level.end ? take_element(w, node, level.end, at) : Code::element_overrun;
@@ -135,7 +133,6 @@ inline Code walk_open(Walk& w, uint32_t& at, uint32_t& name) noexcept {
 // Walks the record [begin, end).
 inline Code walk_record(Walk& w, uint32_t begin, uint32_t end, uint32_t& name) noexcept {
     uint32_t at = begin;
-    w.open = w.waiting = 0;
     if (end - begin > w.row.plan.frame.max_record_bytes) return Code::record_too_long;
     at += head_of(w.row.context.framing, w.row.text, begin);
     if (w.row.context.framing.kind == BerFraming::cdrs) {
@@ -145,110 +142,11 @@ inline Code walk_record(Walk& w, uint32_t begin, uint32_t end, uint32_t& name) n
     Code code = take_element(w, w.row.program.nodes[0], end, at);
     if (code == Code::ok) code = walk_open(w, at, name);
     if (code != Code::ok || at != end) return code == Code::ok ? Code::trailing_bytes : code;
-    if (w.waiting && w.items == 0) {
-        w.levels[w.open++] = {w.waiting, w.waiting_end, false};
+    if (w.waiting && !w.taken) {
+        w.levels[w.open++] = {w.waiting, w.waiting_end};
         code = walk_open(w, w.waiting_begin, name);
     }
     return code;
-}
-
-// ----------------------------------------------------------------------------------------- finished rows
-
-// Rows [from, to), of which those with an item number take what the row above them has.
-template <typename T>
-inline void spread(T* data, const int16_t* item, uint32_t from, uint32_t to) noexcept {
-    T last{};
-    for (uint32_t row = from; row < to; ++row) {
-        last = item[row] ? last : data[row];
-        data[row] = last;
-    }
-}
-
-inline void spread_column(const TextPlan& plan, Work& work, int32_t column, uint32_t from, uint32_t to) noexcept {
-    const int16_t* item = work.records.row_item;
-    const auto c = static_cast<size_t>(column);
-    if (!std::memchr(work.nulls[c] + from, 0, to - from)) return;
-    spread(work.nulls[c], item, from, to);
-    if (plan.columns[c].kind == Kind::utf8) {
-        const auto field = static_cast<size_t>(plan.columns[c].field);
-        spread(work.begins[field], item, from, to);
-        spread(work.ends[field], item, from, to);
-        for (uint32_t row = from; row < to; ++row)
-            if (item[row]) work.text_bytes[field] += 3 * (work.ends[field][row] & kTextLength) + 20;
-        return;
-    }
-    switch (kWidths[static_cast<int>(plan.columns[c].kind)]) {
-        case 2: return spread(reinterpret_cast<int16_t*>(work.data[c]), item, from, to);
-        case 16: return spread(reinterpret_cast<__int128*>(work.data[c]), item, from, to);
-        default: return spread(reinterpret_cast<int64_t*>(work.data[c]), item, from, to);
-    }
-}
-
-inline void check_required(BerRow& r, uint32_t from, uint32_t to) noexcept {
-    for (const uint32_t field : r.program.required) {
-        const FieldPlan& f = r.plan.fields[field];
-        const uint8_t* nulls = r.work.nulls[static_cast<size_t>(f.column)];
-        const bool is_type = static_cast<int32_t>(field) == r.program.type_field;
-        for (uint32_t row = from; row < to; ++row) {
-            if (!nulls[row]) continue;
-            r.record = r.work.records.row_record[row];
-            fail(r, f, is_type ? Code::unknown_value : Code::missing_value);
-        }
-    }
-}
-
-// Whole records' rows: what a record says beside its items is said in each of their rows; what must be there is.
-inline void finish_rows(BerRow& r, uint32_t from, uint32_t to) noexcept {
-    const int16_t* item = r.work.records.row_item;
-    bool items = false;
-    for (uint32_t row = from; row < to; ++row) items |= item[row] != 0;
-    if (items) {
-        uint8_t* flags = r.work.flags;
-        uint8_t of_record = 0;
-        for (uint32_t row = from; row < to; ++row) {
-            of_record = item[row] ? of_record : flags[row];
-            flags[row] |= of_record;
-        }
-        for (const int32_t c : r.program.record_columns) spread_column(r.plan, r.work, c, from, to);
-    }
-    check_required(r, from, to);
-}
-
-// What the header says, in every row.
-inline void fill_header(const BerRow& r, uint32_t rows) noexcept {
-    for (size_t i = 0; i < r.program.header_fields.size(); ++i) {
-        const FieldPlan& f = r.plan.fields[r.program.header_fields[i]];
-        const auto c = static_cast<size_t>(f.column);
-        const bool text = r.plan.columns[c].kind == Kind::utf8;
-        if (text ? r.context.texts[i].empty() : r.context.codes[i] < 0) continue;
-        std::memset(r.work.nulls[c], 0, rows);
-        if (!text) {
-            std::fill_n(reinterpret_cast<int16_t*>(r.work.data[c]), rows, r.context.codes[i]);
-            continue;
-        }
-        const auto length = static_cast<uint32_t>(r.context.texts[i].size());
-        std::fill_n(r.work.begins[f.number - 1], rows, static_cast<uint32_t>(i));
-        std::fill_n(r.work.ends[f.number - 1], rows, length | static_cast<uint32_t>(Coding::header) << 24);
-        r.work.text_bytes[f.number - 1] += int64_t{length} * rows;
-    }
-}
-
-inline bool take_columns(const TextPlan& plan, uint32_t capacity, Work& w) {
-    w.data.assign(plan.columns.size(), nullptr);
-    w.nulls.assign(plan.columns.size(), nullptr);
-    w.unreadable.assign(plan.columns.size(), 0);
-    w.begins.assign(plan.fields.size(), nullptr);
-    w.ends.assign(plan.fields.size(), nullptr);
-    w.text_bytes.assign(plan.fields.size(), 0);
-    w.zone_hints.assign(plan.fields.size(), 0);
-    for (size_t c = 0; c < plan.columns.size(); ++c) {
-        if (plan.columns[c].field < 0) continue;
-        if (!(w.nulls[c] = take(w, capacity + 16))) return false;
-        if (plan.columns[c].kind != Kind::utf8) continue;
-        const auto f = static_cast<size_t>(plan.columns[c].field);
-        if (!(w.begins[f] = take_rows(w, capacity)) || !(w.ends[f] = take_rows(w, capacity))) return false;
-    }
-    return (w.flags = take(w, capacity + 1)) != nullptr;
 }
 
 }  // namespace detail
@@ -286,15 +184,16 @@ inline bool begin_records(const TextPlan& plan, BerFraming framing, const uint8_
 // Step 2. Returns how many elements the table does not know; they are passed over.
 inline int64_t walk(const TextPlan& plan, const BerProgram& program, const BerContext& context, const uint8_t* text,
                     uint32_t capacity, Work& work) {
-    std::vector<uint8_t> filled(2 * plan.columns.size());
-    detail::Walk w{{plan, program, context, text, work}, capacity, {filled.data(), filled.data() + plan.columns.size()}};
+    std::vector<uint8_t> filled((kMaxDepth + 1) * plan.columns.size());
+    detail::Walk w{{plan, program, context, text, work}, capacity, filled.data()};
     Records& r = work.records;
     uint32_t finished = 0;
     for (uint32_t record = 0; record < r.records; ++record) {
         uint32_t name = 0;
         w.row.record = record;
         w.base = r.rows;
-        w.items = 0;
+        w.taken = false;
+        w.open = w.waiting = 0;
         detail::begin_row(w, w.base, 0);
         const Code code = detail::walk_record(w, r.begin[record], r.end[record], name);
         if (code != Code::ok) {
