@@ -13,19 +13,10 @@ from tests.malformed.asn1 import FORMS, contents, framed, lengths, tags, tap
 FAMILIES = lengths.LENGTHS + tags.TAGS + contents.CONTENTS + tap.TAP + framed.FRAMES
 REFUSED = tap.ENVELOPES + framed.REFUSED
 IDENTITY = {"tap3": "other_party", "ts32298": "charging_id", "ts32297": "charging_id"}
-# What the decoder says otherwise, and why it should not; each leaves when that is settled.
-UNSETTLED = {
-    **dict.fromkeys(
-        ["an indefinite batch without an end", "a batch of four gigabytes"],
-        "a batch that does not end where it says was cut, whatever its totals say",
-    ),
-}
 
 
 def parameter(case):
-    reason = UNSETTLED.get(case.name)
-    marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
-    return pytest.param(case, id=case.name.replace(" ", "_"), marks=marks)
+    return pytest.param(case, id=case.name.replace(" ", "_"))
 
 
 @pytest.fixture(scope="module")

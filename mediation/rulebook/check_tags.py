@@ -19,9 +19,9 @@ _NUMBERS = ("octets", "integer", "bcd", "tbcd", "address")
 CODINGS_OF = {
     "text": ("octets", "integer", "bcd", "tbcd", "address", "hex", "ip", "entity"),
     "digits": _NUMBERS,
-    "integer": (*_NUMBERS, "negated", "tap_offset", "time9"),
+    "integer": (*_NUMBERS, "negated", "tap_offset", "nrtrde_offset", "time9"),
     "decimal": ("octets", "integer", "negated", "rate"),
-    "timestamp": ("octets", "integer", "bcd", "tbcd", "tap_time", "time9"),
+    "timestamp": ("octets", "integer", "bcd", "tbcd", "tap_time", "nrtrde_time", "time9"),
     "enumeration": ("octets", "integer", "tag"),
 }
 _MEMBERS = {
@@ -58,6 +58,10 @@ def _check_places(of: LayoutPlace, declared: Ber) -> None:
         _check_path(of, f".ber.items[{place}]", path)
     for place, tag in enumerate(declared.without_records):
         _check_tag(of, f".ber.without_records[{place}]", tag)
+    for path, known in declared.versions.items():
+        _check_path(of, f".ber.versions.{path}", path)
+        if not known:
+            of.fault(f".ber.versions.{path}", "empty; list the numbers that are known")
     if declared.identity is not None:
         _check_tag(of, ".ber.identity", declared.identity)
     columns = {field.column: field for field in of.layout.field}
@@ -89,8 +93,8 @@ def _check_path(of: LayoutPlace, where: str, path: str | None) -> None:
     if where.endswith(".records") and len(found) > 1:
         of.fault(where, "stands for several paths; the records stand in one element")
     asks = any(step.child is not None for each in found for step in each.steps)
-    if asks and ".items[" not in where:
-        of.fault(where, "only the paths of fields and items may ask what a child holds")
+    if asks and where.endswith(".records"):
+        of.fault(where, "the element that holds the records is found by tags alone")
 
 
 def _check_members(of: LayoutPlace, where: str, path: str | None, members: tuple[str, ...]) -> None:
@@ -110,9 +114,11 @@ def _check_field(of: LayoutPlace, path: str, field: Field) -> None:
     given = [name for name in ("tag", "header") if getattr(field, name) is not None]
     if field.coding == "tag":
         if given or field.type != "enumeration" or not isinstance(field.values, dict):
-            of.fault(f"{path}.coding", "tag: an enumeration whose values are the tags of the records, and no path")
+            of.fault(f"{path}.coding", "tag: an enumeration whose values are the tags, or paths of tags, that mean them")
         for tag in field.values or ():
-            _check_tag(of, f"{path}.values.{tag}", tag)
+            _check_path(of, f"{path}.values.{tag}", tag)
+            if not tag:
+                of.fault(f"{path}.values.{tag}", "empty; a path begins with the record's own tag")
         return
     if len(given) != 1:
         of.fault(path, "needs tag, the path of its element in a record, or header, that of one before the records")

@@ -19,7 +19,7 @@ FieldType = Literal["digits", "text", "integer", "decimal", "timestamp", "enumer
 Unit = Literal["s", "min", "B", "KiB", "MiB", "kB", "MB", "1", "yuan", "fen", "micro"]
 Coding = Literal[
     *("octets", "integer", "bcd", "tbcd", "address", "hex", "ip", "tag", "entity", "rate"),
-    *("negated", "tap_time", "tap_offset", "time9"),
+    *("negated", "tap_time", "tap_offset", "nrtrde_time", "nrtrde_offset", "time9"),
 ]
 Quantity = Literal["duration_s", "volume_bytes", "event_count", "message_segments"]
 Crossing = Literal["start", "split_exact", "increment_start", "split_round"]
@@ -107,11 +107,13 @@ class Ber(Declared, frozen=True, kw_only=True):
     records: str = ""  # the element that holds the records; "": they stand one after the other
     framing: Literal["elements", "detect"] = "elements"  # detect: a file may have the headers of 3GPP TS 32.297
     identity: str | None = None  # of an element in the header, without which the file is of another format
+    versions: dict[str, list[int]] = {}  # path of a number before the records -> what is known of it; missing: as if known
     without_records: list[str] = []  # tags of files that have none
     items: list[str] = []  # elements that are rows of their own
     sequence: str | None = None  # must agree with the file name's
     decimals: str | None = None  # of amounts
-    utc_offsets: str | None = None  # elements of {code,offset}, by the tags of these members
+    decimals_optional: bool = False  # a file need not say them: its amounts are null then
+    utc_offsets: str | None = None  # elements of {code,offset}, by the tags of these members; a|b: of either
     entities: str | None = None  # … of {code,type,id}
     rates: str | None = None  # … of {code,decimals,rate}
     record_count: str | None = None  # after the records
@@ -124,7 +126,7 @@ class Layout(Declared, frozen=True, kw_only=True):
 
     valid_from: dt.date = field(name="from")
     valid_to: dt.date | None = field(name="to", default=None)
-    format: Literal["delimited", "fixed", "jsonl", "ber", "tap3", "ts32298"]
+    format: Literal["delimited", "fixed", "jsonl", "ber", "tap3", "nrtrde", "rap", "ts32298"]
     encoding: Literal["ascii", "utf-8", "gb18030"] = "utf-8"
     delimiter: str = "|"
     quote: str | None = None  # RFC 4180: one character, doubled inside
@@ -151,6 +153,7 @@ class FormatTable(Declared, frozen=True, kw_only=True):
     """What a format that the package knows by name brings to a layout."""
 
     ber: Ber
+    usage: bool = True  # False: what it holds is not to be charged, and no feed of a book has it
     field: list[Field]
     derive: list[Derive] = []
     names: dict[str, str] = {}  # of elements, by tag

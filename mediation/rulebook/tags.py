@@ -15,7 +15,7 @@ import re
 from typing import NamedTuple
 
 CODINGS = ("octets", "integer", "bcd", "tbcd", "address", "hex", "ip", "time9", "tap_time", "tap_offset")
-CODINGS = (*CODINGS, "negated", "tag", "entity", "rate")
+CODINGS = (*CODINGS, "nrtrde_time", "nrtrde_offset", "negated", "tag", "entity", "rate")
 CLASSES = {"u": 0, "a": 1, "c": 2, "": 2, "p": 3}
 MOST_NUMBER = (1 << 14) - 1  # of a tag of three octets
 MOST_DEPTH = 16
@@ -104,8 +104,10 @@ def paths_of(text: str) -> list[Path]:
     return paths
 
 
-def members_of(text: str) -> tuple[str, list[int]]:
+def members_of(text: str) -> tuple[str, list[tuple[int, ...]]]:
     """A path that ends in ``{…,…}`` as the path of the element and the tags of its members, in the order written.
+
+    A member that has one of several tags is written ``a400|a151``.
 
     Raises
     ------
@@ -115,7 +117,8 @@ def members_of(text: str) -> tuple[str, list[int]]:
     found = re.fullmatch(r"(.+)/\{([^{}]*)\}", text)
     if not found:
         raise ValueError(f"{text!r} does not end in the tags of an element's members, such as /{{a232,a231}}")
-    return found[1], [tag_of(part.strip()) for part in found[2].split(",")]
+    members = [part.split("|") for part in found[2].split(",")]
+    return found[1], [tuple(tag_of(tag.strip()) for tag in each) for each in members]
 
 
 def field_paths(tags: str | list[str] | None) -> list[Path]:

@@ -5,6 +5,8 @@ Conventions
 - Paths that begin alike share their nodes. Nodes of one tag that differ by a predicate are variants; the plain one is
   tried last.
 - Fields of the file's header have no node: their values come with each chunk's context.
+- What a record says beside its items stands in each of their rows; but what the file's own sums add up, only in the
+  first, so that it adds up here too.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from mediation.decode.ber.source import BerSource
 from mediation.decode.filesource import Chunk
 from mediation.decode.layout import CompiledLayout, add_field, finish, new_plan, set_frame
 from mediation.rulebook import model
-from mediation.rulebook.tags import Path, Step, field_paths, paths_of, tag_of, tag_text
+from mediation.rulebook.tags import Path, Step, field_paths, paths_of, tag_text
 
 if TYPE_CHECKING:
     from mediation.rulebook import FeedBook
@@ -67,21 +69,25 @@ def compile_ber(feed: FeedBook, layout: model.Layout) -> CompiledLayout:
             if any(path.steps[: len(steps)] == steps for steps in item_steps):
                 in_items.add(field.column)
     _add_nodes(plan, root)
+    controls = tuple(layout.ber.sums)
     plan.finish_tree(
-        record_columns=[f.column for f in fields if f.column not in in_items],
+        record_columns=[f.column for f in fields if f.column not in in_items and f.column not in controls],
         header_fields=[number for number, field in enumerate(fields) if field.header is not None],
         required=[number for number, field in enumerate(fields) if not field.optional],
-        type_field=next((number for number, field in enumerate(fields) if field.coding == "tag"), -1),
+        type_field=next((number for number, field in enumerate(fields) if _is_type(field)), -1),
     )
-    controls = tuple(layout.ber.sums)
     finish(plan, feed, controls)
     header_fields = [(f, feed.book.dictionaries.get(f.column or "")) for f in fields if f.header is not None]
     return CompiledLayout(plan, layout, controls, BerSource, decode_chunk_of_ber, header_fields)
 
 
+def _is_type(field: model.Field) -> bool:
+    return field.coding == "tag" and field.column == "record_type"
+
+
 def _paths(field: model.Field) -> list[Path]:
     if field.coding == "tag":
-        return [Path((Step(tag_of(raw)),), None) for raw in field.values or ()]
+        return [path for raw in field.values or () for path in paths_of(raw)]
     return field_paths(field.tag)
 
 
@@ -89,7 +95,7 @@ def _add_action(root: Node, feed: FeedBook, field: model.Field, number: int, pat
     coding = path.coding or field.coding
     constant = -1
     if coding == "tag" and isinstance(field.values, dict):
-        name = next(name for raw, name in field.values.items() if tag_of(raw) == path.steps[0].tag)
+        name = next(name for raw, name in field.values.items() if path in paths_of(raw))
         constant = feed.book.dictionaries[field.column or ""].index(name)
     types = sum(1 << kind for kind in set(field.entity_types)) or ALL_TYPES
     root.reach(path.steps).actions.append((number, coding, field.sum, constant, types))
