@@ -9,6 +9,7 @@ Conventions
 from __future__ import annotations
 
 from mediation.rulebook.check_fields import LayoutPlace
+from mediation.rulebook.formats import format_table
 from mediation.rulebook.model import Ber, Field
 from mediation.rulebook.tags import field_paths, members_of, paths_of, tag_of
 
@@ -29,12 +30,15 @@ _MEMBERS = {
     "entities": ("code", "type", "id"),
     "rates": ("code", "decimals", "rate"),
 }
-_PLACES = ("records", "sequence", "decimals", *_MEMBERS, "record_count")
+_PLACES = ("records", "sequence", "decimals", "record_count")
 
 
 def check_tags(of: LayoutPlace) -> None:
     """Add every fault of a layout of BER records."""
     layout = of.layout
+    table = format_table(layout.format)
+    if table is not None and not table.usage:
+        of.fault(".format", f"holds no usage to be charged; read such files by md.decode(path, {layout.format!r})")
     for name in ("quote", "record_length", "header", "trailer"):
         if getattr(layout, name) is not None:
             of.fault(f".{name}", "BER has no such thing; [layout.ber] says what stands around the records")
@@ -98,13 +102,16 @@ def _check_path(of: LayoutPlace, where: str, path: str | None) -> None:
 
 
 def _check_members(of: LayoutPlace, where: str, path: str | None, members: tuple[str, ...]) -> None:
+    if not path:
+        return
     try:
-        given = len(members_of(path)[1]) if path else len(members)
+        above, given = members_of(path)
     except ValueError as error:
         of.fault(where, str(error))
         return
-    if given != len(members):
-        of.fault(where, f"ends in {given} tags; the members are {', '.join(members)}")
+    _check_path(of, where, above)
+    if len(given) != len(members):
+        of.fault(where, f"ends in {len(given)} tags; the members are {', '.join(members)}")
 
 
 def _check_field(of: LayoutPlace, path: str, field: Field) -> None:
