@@ -19,7 +19,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from tests.asn1 import ber, chf, declared, modules, tap, tap_rows, ts32297, ts32298
+from tests.asn1 import ber, chf, declared, modules, nrtrde, tap, tap_rows, ts32297, ts32298
 from tests.asn1.book import Decoded, book_of, decoded
 
 VALUES = 250  # of a file
@@ -122,6 +122,7 @@ KINDS = {
         )
         for kind in kinds
     },
+    "nrtrde": Kind("nrtrde", {}, nrtrde.file_of, nrtrde.shape, nrtrde.COLUMNS),
     "chargingFunctionRecord": Kind("ber", declared.CHF, chf_file, lambda: chf.SHAPE, declared.columns(declared.CHF)),
 }
 
