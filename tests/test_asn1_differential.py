@@ -17,9 +17,10 @@ from tests.malformed.asn1 import tap as malformed
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", differential.KINDS)
 def test_what_was_encoded_is_decoded(tmp_path, kind):
-    tally = differential.run(tmp_path, kind, values=1000, seed=1)
-    assert tally.values == 1000
-    assert tally.decodings == 4000
+    values = 100 if "-3." in kind else 1000  # of earlier releases, whose files are made twice
+    tally = differential.run(tmp_path, kind, values=values, seed=1)
+    assert tally.values == values
+    assert tally.decodings == 4 * values
 
 
 def test_a_file_of_a_vendor(tmp_path):

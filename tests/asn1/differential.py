@@ -19,7 +19,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from tests.asn1 import ber, chf, declared, modules, nrtrde, tap, tap_rows, ts32297, ts32298
+from tests.asn1 import ber, chf, declared, modules, nrtrde, tap, tap_old, tap_rows, ts32297, ts32298
 from tests.asn1.book import Decoded, book_of, decoded
 
 VALUES = 250  # of a file
@@ -54,6 +54,10 @@ def tap_file(kind: str) -> Callable[[Random, int], tuple[bytes, list[dict[str, A
         return file.encoded(), file.rows
 
     return make
+
+
+def old_tap_file(kind: str, release: int) -> Callable[[Random, int], tuple[bytes, list[dict[str, Any]]]]:
+    return lambda random, values: tap_old.file_of(random, kind, values, release)
 
 
 def tap_shape() -> ber.Shape:
@@ -120,6 +124,11 @@ KINDS = {
             (modules.GPRS_RECORDS, declared.PACKET, declared.packet_rows),
             (modules.CS_RECORDS, declared.CIRCUIT, declared.circuit_rows),
         )
+        for kind in kinds
+    },
+    **{
+        f"{kind}-3.{release}": Kind("tap3", {}, old_tap_file(kind, release), ber.Shape.unknown, tap_rows.COLUMNS)
+        for release, kinds in tap_old.KINDS.items()
         for kind in kinds
     },
     "nrtrde": Kind("nrtrde", {}, nrtrde.file_of, nrtrde.shape, nrtrde.COLUMNS),
