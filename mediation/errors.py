@@ -180,4 +180,6 @@ EXPLANATIONS: dict[str, str] = {
     "column_repeated": "the header line names a declared column more than once",
     "too_many_columns": "the header line names more columns than are read",
     "wrong_format": "the file is of another format than its feed declares",
+    "unknown_version": "the file is of a version of its format that is not known here",
+    "envelope_too_long": "what stands before or behind the records is longer than is read of it",
 }

@@ -18,7 +18,8 @@ from tests.malformed.asn1 import tap as malformed
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", differential.KINDS)
 def test_what_was_encoded_is_decoded(tmp_path, kind):
-    values = 250 if differential.KINDS[kind].form == "ts32298" else 1000
+    few = {"ts32298": 250, "tap3": 100 if "-3." in kind else 1000}  # of earlier TAP, whose files are made twice
+    values = few.get(differential.KINDS[kind].form, 1000)
     tally = differential.run(tmp_path, kind, values, seed=1)
     assert tally.values == values
     assert tally.decodings == 4 * values

@@ -12,7 +12,7 @@ from mediation.cli import main
 from mediation.errors import RulebookError, SourceRefused
 from mediation.rulebook import load_rulebook
 from tests.asn1 import ts32297
-from tests.malformed.asn1 import GOOD, NEXT, pgw
+from tests.malformed.asn1 import GOOD, NEXT, pgw, tap
 from tests.tap_book import book_files, tap_book
 from tests.test_tap3 import CALL, CONTENT, NOTIFICATION
 from tests.test_ts32298 import octets, tlv
@@ -35,6 +35,14 @@ field = [
 records = "u16/1"
 record_count = "u16/2"
 """
+
+
+BROKEN_PLACES = """\
+versions = { "0/zz" = [1], "0" = [] }
+entities = "a183/{a184,a186,a400|zz}"
+"""
+BROKEN_TAGS = """\
+    { column = "part", type = "enumeration", coding = "tag", values = { "0:hex" = "a", "" = "b" } },"""
 
 
 def vendor_record(volume: int = 2, time: str = "20032026115441") -> bytes:
@@ -86,11 +94,46 @@ def test_faults_of_a_table_are_told_all_at_once(tmp_path):
     broken = VENDOR.replace('"0/2"', '"0/zz"').replace('"0/1:tbcd"', '"0/1:hex"').replace('"u16/1"', '"{u16/1,u16/2}"')
     broken = broken.replace("[layout.ber]", '[layout.ber]\nrates = "a80/{a105,a104}"\nutc_offsets = "a234/a233"')
     broken = broken.replace('column = "downlink_bytes",', 'column = "downlink_bytes", aliases = { SDR = "XDR" },')
+    broken = broken.replace("[layout.ber]", "[layout.ber]\n" + BROKEN_PLACES)
+    broken = broken.replace("\n]\n", "\n" + BROKEN_TAGS + "\n]\n", 1)
     with pytest.raises(RulebookError) as raised:
         load_rulebook(written(tmp_path, broken))
     text = str(raised.value)
     for where in ("field[0].coding", "field[1].tag", "field[3].aliases", "ber.records", "ber.rates", "ber.utc_offsets"):
         assert where in text
+    for where in ("ber.versions.0/zz", "ber.versions.0", "ber.entities", "field[5].values.0:hex", "field[5].values."):
+        assert where in text
+
+
+def tap_of(before: int, behind: int) -> bytes:
+    """A file of one call whose header and trailer are of so many bytes more."""
+    described = tap.group(8, tap.group(143, tap.text(142, "x" * before)))
+    after = tap.audit(1500, 1, tap.text(163, "x" * behind))
+    return tap.joined(tap.batch(tap.CALL, parts=(*tap.PARTS, described), after=after))
+
+
+@pytest.mark.parametrize(("before", "behind"), [(3 << 20, 0), (0, 3 << 20), (2 << 20, 2 << 20)])
+def test_a_header_or_trailer_that_is_too_long_is_refused_with_a_hint(tmp_path, before, behind):
+    path = tmp_path / "x"
+    path.write_bytes(tap_of(before, behind))
+    hint = r"envelope_too_long: .* more than 2097152 bytes; a greater max_record_bytes allows it"
+    with pytest.raises(SourceRefused, match=hint):
+        md.decode(path, tap_book(tmp_path / "book").feeds["t"])
+    usage, _ = md.decode(path, tap_book(tmp_path / "wide", layout="max_record_bytes = 4194304").feeds["t"])
+    assert usage.num_rows == 1
+
+
+def test_a_vendors_file_that_is_cut_between_records_is_refused_though_nothing_counts_them(tmp_path):
+    for name, content in book_files(VENDOR.replace('record_count = "u16/2"', "")).items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    feed, path, record = load_rulebook(tmp_path).feeds["t"], tmp_path / "x", vendor_record()
+    whole = vendor_file(record, record)
+    path.write_bytes(whole)
+    assert md.decode(path, feed)[0].num_rows == 2
+    path.write_bytes(whole[: whole.rindex(record)])
+    with pytest.raises(SourceRefused, match="trailer_missing: .* ends before the element that all stands in"):
+        md.decode(path, feed)
 
 
 def test_a_run_of_tap_files_closes(tmp_path):

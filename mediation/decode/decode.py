@@ -16,6 +16,7 @@ from mediation import schema
 from mediation.decode._text import Decoded, Text
 from mediation.decode.filesource import Chunk, Stretch
 from mediation.decode.layout import CompiledLayout, layout_of
+from mediation.rulebook.bare import bare_feed
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -45,20 +46,22 @@ def stretch(layout: CompiledLayout, piece: Stretch, source_id: int) -> Decoded:
     return layout.plan.undecodable(text, len(piece.raw), piece.code, piece.byte_offset, piece.length, source_id)
 
 
-def decode(path: str | PathLike[str], feed: FeedBook) -> tuple[pa.Table, pa.Table]:
+def decode(path: str | PathLike[str], feed: FeedBook | str) -> tuple[pa.Table, pa.Table]:
     """Decodes one file.
 
     Parameters
     ----------
     path : path-like
         A plain, gzip or zstd file, whose name follows the feed's template or not.
-    feed : FeedBook
-        Of a loaded rule book: ``book.feeds[name]``.
+    feed : FeedBook or str
+        Of a loaded rule book: ``book.feeds[name]``; or, without one, the name of a format that the package knows:
+        ``tap3``, ``nrtrde``, ``rap``, ``ts32298``.
 
     Returns
     -------
     usage : pyarrow.Table
-        The book's usage columns, one row per valid record; ``source_id`` is 0.
+        The book's usage columns, one row per valid record; ``source_id`` is 0. Of a format its own columns, which for
+        ``rap`` are no usage but what the file returns.
     rejects : pyarrow.Table
         `schema.REJECTS`, one row per record that is not valid.
 
@@ -67,6 +70,8 @@ def decode(path: str | PathLike[str], feed: FeedBook) -> tuple[pa.Table, pa.Tabl
     SourceRefused
         The file as a whole cannot be accepted; ``code`` says why.
     """
+    if isinstance(feed, str):
+        feed = bare_feed(feed)
     match = feed.template.match(str(path).rpartition("/")[2])
     layout = layout_of(feed, match.date if match else None)
     usage: list[pa.RecordBatch] = []

@@ -80,7 +80,9 @@
     X(wrong_format, 97)                                                                 \
     X(column_missing, 100)                                                              \
     X(column_repeated, 101)                                                             \
-    X(too_many_columns, 102)
+    X(too_many_columns, 102)                                                            \
+    X(unknown_version, 103)                                                             \
+    X(envelope_too_long, 104)
 
 namespace mediation {
 

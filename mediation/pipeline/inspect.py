@@ -23,8 +23,8 @@ from mediation.decode.bytestream import ByteStream
 from mediation.decode.filesource import Chunk, Stretch
 from mediation.errors import SourceRefused, UsageError
 from mediation.rulebook import model
-from mediation.rulebook.book import Rulebook
-from mediation.rulebook.formats import expanded, format_table
+from mediation.rulebook.bare import bare_feed
+from mediation.rulebook.formats import format_table
 
 LOOKED_AT = 1 << 16  # octets by which a format is told
 MOST_LINES = 4000
@@ -93,11 +93,9 @@ def inspect(
     found = _detect(path, header_bytes)
     if found is None:
         raise UsageError("none of the binary formats that are known: TAP3, NRTRDE, RAP, TS 32.297, BER records")
-    named = format_table("tap3") if found in (detect.TAP, detect.NOTIFICATION, *_ALIKE) else None
-    names = {} if named is None else named.names
-    shown = Shown(names, () if named is None else named.readable, unmask)
+    shown = _shown(found, unmask)
     result = Inspection(found.title)
-    feed = _book(found.format or "ber", header_bytes).feeds["file"]
+    feed = bare_feed(found.format, header_bytes)
     layout = decoding.layout_of(feed, None)
     with layout.source(path, feed, layout, feed.declared.limits) as source:
         try:
@@ -115,7 +113,12 @@ def inspect(
     return result
 
 
-_ALIKE = (detect.NRTRDE, detect.RAP, detect.ACKNOWLEDGEMENT)  # of the same family of tags
+def _shown(found: detect.Detected, unmask: bool) -> Shown:
+    """By the format's table; what RAP returns is TAP's."""
+    formats = ["tap3", "rap"] if found.format == "rap" else [found.format]
+    tables = [table for table in map(format_table, formats) if table is not None]
+    names = {tag: name for table in tables for tag, name in table.names.items()}
+    return Shown(names, [tag for table in tables for tag in table.readable], unmask)
 
 
 def _detect(path: str | os.PathLike[str], header_bytes: int) -> detect.Detected | None:
@@ -168,20 +171,6 @@ def _told(header: cdrfile.FileHeader, date: dt.date, dated_by: str) -> dict[str,
         "routeing filter": header.filter.hex(),
         "private extension": header.private.hex(),
     }
-
-
-def _book(format_name: str, header_bytes: int) -> Rulebook:
-    """A rule book that knows nothing but a format."""
-    ber = model.Ber(header_bytes=header_bytes)
-    layout = model.Layout(valid_from=dt.date(1970, 1, 1), format=format_name, ber=ber)  # type: ignore[arg-type]
-    feed = expanded(model.Feed(file_name="*", layout=[layout]), None)
-    types = sorted({name for f in feed.layout[0].field if isinstance(f.values, dict) for name in f.values.values()})
-    sold = model.Service(record_types=[*types, *(derive.becomes for derive in feed.derive)], quantity="event_count")
-    book = model.Book(name="inspect", zone="UTC", services={"all": sold})
-    declared = model.Declarations(
-        book=book, feeds={"file": feed}, hosts={}, products={}, prices=[], zones=[], calendars=[]
-    )
-    return Rulebook(declared)
 
 
 def _read(source: Any, layout: Any, result: Inspection, records: int, shown: Shown) -> None:

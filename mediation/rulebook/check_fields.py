@@ -181,7 +181,7 @@ class FieldCheck:
         field = self.field
         if field.zone is not None and not is_zone(field.zone):
             self.fault(".zone", f"no time zone {field.zone!r} in tzdata; write an IANA name such as Asia/Shanghai")
-        if not field.pattern and field.coding in ("tap_time", "time9", "integer"):
+        if not field.pattern and field.coding in ("tap_time", "nrtrde_time", "time9", "integer"):
             return
         if not field.pattern:
             self.fault(".pattern", "missing; such as %Y%m%d%H%M%S")

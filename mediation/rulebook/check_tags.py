@@ -9,6 +9,7 @@ Conventions
 from __future__ import annotations
 
 from mediation.rulebook.check_fields import LayoutPlace
+from mediation.rulebook.formats import format_table
 from mediation.rulebook.model import Ber, Field, Layout
 from mediation.rulebook.tags import field_paths, members_of, paths_of, paths_of_values, tag_of
 
@@ -21,9 +22,9 @@ _NUMBERS = ("octets", "integer", "bcd", "tbcd", "address")
 CODINGS_OF = {
     "text": ("octets", "integer", "bcd", "tbcd", "address", "hex", "ip", "entity", "plmn", "uri"),
     "digits": (*_NUMBERS, "uri"),
-    "integer": (*_NUMBERS, "negated", "tap_offset", "time9"),
+    "integer": (*_NUMBERS, "negated", "tap_offset", "nrtrde_offset", "time9"),
     "decimal": ("octets", "integer", "negated", "rate"),
-    "timestamp": ("octets", "integer", "bcd", "tbcd", "tap_time", "time9"),
+    "timestamp": ("octets", "integer", "bcd", "tbcd", "tap_time", "nrtrde_time", "time9"),
     "enumeration": ("octets", "integer", "tag"),
 }
 _MEMBERS = {
@@ -31,13 +32,13 @@ _MEMBERS = {
     "entities": ("code", "type", "id"),
     "rates": ("code", "decimals", "rate"),
 }
-_PLACES = ("records", "sequence", *_MEMBERS, "record_count")
+_PLACES = ("records", "sequence", "record_count")
 # Options of a field, and the codings of values that are held against them.
 _HEEDED = {
     "strip": ("octets", "header"),
     **dict.fromkeys(("prefix", "null_if", "characters", "leading_zero"), ("octets",)),
     **dict.fromkeys(("min_length", "max_length"), ("octets", "bcd", "tbcd", "address")),
-    **dict.fromkeys(("min", "max"), _NUMBERS),
+    **dict.fromkeys(("min", "max"), (*_NUMBERS, "negated", "uri")),
     **dict.fromkeys(("pattern", "zone"), ("octets", "bcd", "tbcd")),
     "entity_types": ("entity",),
 }
@@ -48,6 +49,9 @@ def check_tags(of: LayoutPlace) -> None:
     """Add every fault of a layout of BER records."""
     layout = of.layout
     plain = Layout(valid_from=layout.valid_from, format=layout.format)
+    table = format_table(layout.format)
+    if table is not None and not table.usage:
+        of.fault(".format", f"holds no usage to be charged; read such files by md.decode(path, {layout.format!r})")
     for name in ("quote", "record_length", "header", "trailer", "delimiter", "terminator", "header_lines"):
         if getattr(layout, name) != getattr(plain, name):
             of.fault(f".{name}", "BER has no such thing; [layout.ber] says what stands around the records")
@@ -79,6 +83,10 @@ def _check_places(of: LayoutPlace, declared: Ber) -> None:
         of.fault(".ber.decimals", f"0 to {MOST_DECIMALS}, or the path of the element that says it")
     for place, tag in enumerate(declared.without_records):
         _check_tag(of, f".ber.without_records[{place}]", tag)
+    for path, known in declared.versions.items():
+        _check_path(of, f".ber.versions.{path}", path)
+        if not known:
+            of.fault(f".ber.versions.{path}", "empty; list the numbers that are known")
     if declared.identity is not None:
         _check_tag(of, ".ber.identity", declared.identity)
     columns = {field.column: field for field in of.layout.field}
@@ -123,18 +131,21 @@ def _check_path(of: LayoutPlace, where: str, path: str | None) -> None:
     if where.endswith(".records") and len(found) > 1:
         of.fault(where, "stands for several paths; the records stand in one element")
     asks = any(step.child is not None for each in found for step in each.steps)
-    if asks and ".items[" not in where:
-        of.fault(where, "only the paths of fields and items may ask what a child holds")
+    if asks and where.endswith(".records"):
+        of.fault(where, "the element that holds the records is found by tags alone")
 
 
 def _check_members(of: LayoutPlace, where: str, path: str | None, members: tuple[str, ...]) -> None:
+    if not path:
+        return
     try:
-        given = len(members_of(path)[1]) if path else len(members)
+        above, given = members_of(path)
     except ValueError as error:
         of.fault(where, str(error))
         return
-    if given != len(members):
-        of.fault(where, f"ends in {given} tags; the members are {', '.join(members)}")
+    _check_path(of, where, above)
+    if len(given) != len(members):
+        of.fault(where, f"ends in {len(given)} tags; the members are {', '.join(members)}")
 
 
 def _check_field(of: LayoutPlace, path: str, field: Field) -> None:
@@ -150,7 +161,7 @@ def _check_field(of: LayoutPlace, path: str, field: Field) -> None:
     given = [name for name in ("tag", "header") if getattr(field, name) is not None]
     if field.coding == "tag":
         if given or field.type != "enumeration" or not isinstance(field.values, dict):
-            of.fault(f"{path}.coding", "tag: an enumeration whose values are the tags of the records, and no path")
+            of.fault(f"{path}.coding", "tag: an enumeration whose values are the tags, or paths of tags, that mean them")
         for tag in field.values or ():
             try:
                 paths_of_values([tag])

@@ -19,7 +19,7 @@ FieldType = Literal["digits", "text", "integer", "decimal", "timestamp", "enumer
 Unit = Literal["s", "min", "B", "KiB", "MiB", "kB", "MB", "1", "yuan", "fen", "micro"]
 Coding = Literal[
     *("octets", "integer", "bcd", "tbcd", "address", "hex", "ip", "tag", "entity", "rate"),
-    *("negated", "tap_time", "tap_offset", "time9", "plmn", "uri"),
+    *("negated", "tap_time", "tap_offset", "nrtrde_time", "nrtrde_offset", "time9", "plmn", "uri"),
 ]
 Quantity = Literal["duration_s", "volume_bytes", "event_count", "message_segments"]
 Crossing = Literal["start", "split_exact", "increment_start", "split_round"]
@@ -110,12 +110,14 @@ class Ber(Declared, frozen=True, kw_only=True):
     record_header_bytes: int = 0  # … before each record
     block_bytes: int = 0  # no record crosses a multiple of it in the file; what is left of a block is 00 or FF
     identity: str | None = None  # of an element in the header, without which the file is of another format
+    versions: dict[str, list[int]] = {}  # path of a number before the records -> what is known of it; missing: as if known
     without_records: list[str] = []  # tags of files that have none
     items: list[str] = []  # elements that are rows of their own, those inside others too
     without_items: list[str] = []  # elements that count only in records that have none of these
     sequence: str | None = None  # must agree with the file name's
     decimals: str | int | None = None  # of amounts: where the header says it, or how many; 0 by default
-    utc_offsets: str | None = None  # elements of {code,offset}, by the tags of these members
+    decimals_optional: bool = False  # a file need not say them: its amounts are null then
+    utc_offsets: str | None = None  # elements of {code,offset}, by the tags of these members; a|b: of either
     entities: str | None = None  # … of {code,type,id}
     rates: str | None = None  # … of {code,decimals,rate}
     record_count: str | None = None  # after the records
@@ -128,7 +130,7 @@ class Layout(Declared, frozen=True, kw_only=True):
 
     valid_from: dt.date = field(name="from")
     valid_to: dt.date | None = field(name="to", default=None)
-    format: Literal["delimited", "fixed", "jsonl", "ber", "tap3", "ts32298"]
+    format: Literal["delimited", "fixed", "jsonl", "ber", "tap3", "nrtrde", "rap", "ts32298"]
     encoding: Literal["ascii", "utf-8", "gb18030"] = "utf-8"
     delimiter: str = "|"
     quote: str | None = None  # RFC 4180: one character, doubled inside
@@ -155,6 +157,7 @@ class FormatTable(Declared, frozen=True, kw_only=True):
     """What a format that the package knows by name brings to a layout."""
 
     ber: Ber
+    usage: bool = True  # False: what it holds is not to be charged, and no feed of a book has it
     field: list[Field]
     derive: list[Derive] = []
     names: dict[str, str] = {}  # of elements, by tag

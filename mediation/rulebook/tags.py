@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 CODINGS = ("octets", "integer", "bcd", "tbcd", "address", "hex", "ip", "time9", "tap_time", "tap_offset")
-CODINGS = (*CODINGS, "negated", "tag", "entity", "rate", "plmn", "uri")
+CODINGS = (*CODINGS, "nrtrde_time", "nrtrde_offset", "negated", "tag", "entity", "rate", "plmn", "uri")
 CLASSES = {"u": 0, "a": 1, "c": 2, "": 2, "p": 3}
 MOST_NUMBER = (1 << 14) - 1  # of a tag of three octets
 MOST_DEPTH = 16
@@ -107,16 +107,16 @@ def paths_of(text: str) -> list[Path]:
 
 
 def paths_of_values(values: Iterable[str] | None) -> list[Path]:
-    """The paths of records whose own tag is a value: ``79``, ``20[0=18]``.
+    """The paths of elements whose being there is a value: ``79``, ``20[0=18]``, ``a14/a121``.
 
     Raises
     ------
     ValueError
-        One of them is malformed, or no record's.
+        One of them is malformed, or no element's.
     """
     paths = [path for text in values or () for path in paths_of(text)]
-    if any(len(path.steps) != 1 or path.coding for path in paths):
-        raise ValueError("the tag of a record is one step, such as 79 or 20[0=18]")
+    if any(not path.steps or path.coding for path in paths):
+        raise ValueError("a path that begins with the record's own tag, such as 79, 20[0=18] or a14/a121, and no coding")
     return paths
 
 
@@ -125,8 +125,10 @@ def tried(step: Step) -> tuple:
     return step.tag, step.child is None, step.child or 0, str(step.value)
 
 
-def members_of(text: str) -> tuple[str, list[int]]:
+def members_of(text: str) -> tuple[str, list[tuple[int, ...]]]:
     """A path that ends in ``{…,…}`` as the path of the element and the tags of its members, in the order written.
+
+    A member that has one of several tags is written ``a400|a151``.
 
     Raises
     ------
@@ -136,7 +138,8 @@ def members_of(text: str) -> tuple[str, list[int]]:
     found = re.fullmatch(r"(.+)/\{([^{}]*)\}", text)
     if not found:
         raise ValueError(f"{text!r} does not end in the tags of an element's members, such as /{{a232,a231}}")
-    return found[1], [tag_of(part.strip()) for part in found[2].split(",")]
+    members = [part.split("|") for part in found[2].split(",")]
+    return found[1], [tuple(tag_of(tag.strip()) for tag in each) for each in members]
 
 
 def field_paths(tags: str | list[str] | None) -> list[Path]:

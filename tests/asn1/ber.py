@@ -106,6 +106,11 @@ class Shape(NamedTuple):
     form: str
     members: Callable[[], dict[bytes, Shape]] = dict
 
+    @staticmethod
+    def unknown() -> Shape:
+        """Of what only lengths may be changed in."""
+        return Shape("leaf")
+
 
 def member_shapes(kind) -> dict[bytes, Shape]:
     found: dict[bytes, Shape] = {}

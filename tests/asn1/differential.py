@@ -20,7 +20,8 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from tests.asn1 import ber, chf, declared, gsn, known, known_chf, modules, tap, tap_rows, ts32297, ts32298
+from tests.asn1 import ber, chf, declared, gsn, known, known_chf, modules, nrtrde, tap, tap_old, tap_rows
+from tests.asn1 import ts32297, ts32298
 from tests.asn1.book import Decoded, book_of, decoded
 
 VALUES = 250  # of a file
@@ -55,6 +56,10 @@ def tap_file(kind: str) -> Callable[[Random, int], tuple[bytes, list[dict[str, A
         return file.encoded(), file.rows
 
     return make
+
+
+def old_tap_file(kind: str, release: int) -> Callable[[Random, int], tuple[bytes, list[dict[str, Any]]]]:
+    return lambda random, values: tap_old.file_of(random, kind, values, release)
 
 
 def tap_shape() -> ber.Shape:
@@ -146,6 +151,12 @@ KINDS = {
             ("ims", chf.ims_record, known_chf.ims_rows),
         )
     },
+    **{
+        f"{kind}-3.{release}": Kind("tap3", {}, old_tap_file(kind, release), ber.Shape.unknown, tap_rows.COLUMNS)
+        for release, kinds in tap_old.KINDS.items()
+        for kind in kinds
+    },
+    "nrtrde": Kind("nrtrde", {}, nrtrde.file_of, nrtrde.shape, nrtrde.COLUMNS),
 }
 
 

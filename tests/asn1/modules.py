@@ -166,3 +166,87 @@ def to_pycrate(kind, value):
         content, bits = value
         return int.from_bytes(content, "big") >> (8 * len(content) - bits), bits
     return 0 if kind.TYPE == "NULL" else value
+
+
+# --------------------------------------------------------------------------------------------- NRTRDE
+
+# Event and file members by name: application tag and type. Written from what is told of NRTRDE 2.1; `s` is octets.
+COMMON = {
+    **{"imsi": (34, "s"), "imei": (33, "s"), "callEventStartTimeStamp": (21, "s"), "utcTimeOffset": (45, "s")},
+    **{"callEventDuration": (19, "i"), "causeForTermination": (24, "i")},
+}
+SERVICE = {"serviceCode": (46, {"teleServiceCode": (43, "s"), "bearerServiceCode": (18, "s")})}
+RECORDED = {"recEntityId": (35, "s"), "callReference": (23, "i")}
+PLACED = {
+    **{"chargeAmount": (25, "i"), "servingNetwork": (15, "s"), "msisdn": (49, "s"), "locationArea": (48, "i")},
+    "cellId": (47, "i"),
+}
+NUMBERS = {
+    **{"supplementaryServiceCode": (42, "s"), "dialledDigits": (30, "s"), "connectedNumber": (27, "s")},
+    "thirdPartyNumber": (44, "s"),
+}
+CARRIED = {
+    **{"accessPointNameNI": (16, "s"), "accessPointNameOI": (17, "s"), "dataVolumeIncoming": (28, "i")},
+    **{"dataVolumeOutgoing": (29, "i"), "sgsnAddress": (40, "s"), "ggsnAddress": (32, "s"), "chargingId": (26, "i")},
+}
+NRTRDE_EVENTS = {
+    "moc": (3, {**COMMON, **SERVICE, **NUMBERS, **RECORDED, **PLACED}),
+    "mtc": (4, {**COMMON, **SERVICE, "callingNumber": (22, "s"), **RECORDED, **PLACED}),
+    "gprs": (5, {**COMMON, **CARRIED, **PLACED}),
+}
+NRTRDE_HEAD = {
+    **{"specificationVersionNumber": (41, "i"), "releaseVersionNumber": (37, "i"), "sender": (38, "s")},
+    **{"recipient": (36, "s"), "sequenceNumber": (39, "s"), "fileAvailableTimeStamp": (31, "s")},
+    "utcTimeOffset": (45, "s"),
+}
+
+
+def application(number: int, kind: str = "IMPLICIT") -> dict[str, Any]:
+    return {"tag": {"number": number, "class": "APPLICATION", "kind": kind}}
+
+
+def told(name: str, number: int, kind: Any) -> dict[str, Any]:
+    """A member as asn1tools wants it told; a dict stands for a choice."""
+    if isinstance(kind, dict):
+        alternatives = [told(*pair[:1], *pair[1]) for pair in kind.items()]
+        return {"name": name, "type": "CHOICE", "members": alternatives, **application(number, "EXPLICIT")}
+    return {"name": name, "type": {"s": "OCTET STRING", "i": "INTEGER"}[kind], **application(number)}
+
+
+@cache
+def nrtrde_codec():
+    """asn1tools' NRTRDE 2.1: type `Nrtrde`."""
+
+    def members(table: dict[str, Any]) -> list[dict[str, Any]]:
+        return [told(name, *each) | {"optional": True} for name, each in table.items()]
+
+    events = [
+        {"name": name, "type": "SEQUENCE", "members": members(table), **application(number)}
+        for name, (number, table) in NRTRDE_EVENTS.items()
+    ]
+    listed = {"type": "SEQUENCE OF", "element": {"type": "CallEvent"}, **application(2)}
+    file = [*members(NRTRDE_HEAD), {"name": "callEvents", "optional": True, **listed}]
+    file.append(told("callEventsCount", 20, "i") | {"optional": True})
+    types = {
+        "Nrtrde": {"type": "SEQUENCE", "members": file, **application(1)},
+        "CallEvent": {"type": "CHOICE", "members": events},
+    }
+    module = {"extensibility-implied": False, "imports": {}, "object-classes": {}, "object-sets": {}, "values": {}}
+    return asn1tools.compile_dict({"M": {**module, "tags": "IMPLICIT", "types": types}}, "ber")
+
+
+# ------------------------------------------------------------------------------------------------ RAP
+
+
+@cache
+def rap():
+    """pycrate's RAP 1.5."""
+    from pycrate_asn1dir import TAP3
+
+    return TAP3.RAP_0105.RapDataInterChange
+
+
+@cache
+def rap_codec():
+    """asn1tools' RAP 1.5: type `RapDataInterChange`."""
+    return compiled("RapDataInterChange", rap())

@@ -6,6 +6,7 @@ from typing_extensions import disjoint_base
 from mediation.decode._text import Decoded, Plan, Text, TextCopier
 
 CODINGS: dict[str, Any]
+COMPOSITE: tuple[str, ...]
 STOPS: dict[Any, str]
 CODE_NAMES: dict[int, str]
 MOST_ROWS: int
@@ -60,7 +61,7 @@ class Context:
         *,
         cdrs: bool = False,
         head: int = 0,
-        decimals: int = 0,
+        decimals: int | None = 0,
         offsets: Mapping[int, int] = ...,
         rates: Mapping[int, int] = ...,
         entities: Mapping[int, tuple[int, str]] = ...,

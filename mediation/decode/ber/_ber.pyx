@@ -40,6 +40,8 @@ cdef extern from "decode/ber/walk.hpp" namespace "mediation" nogil:
         tag
         tap_time
         tap_offset
+        nrtrde_time
+        nrtrde_offset
         time9
         entity
         rate
@@ -162,9 +164,11 @@ cdef extern from "decode/ber/walk.hpp" namespace "mediation" nogil:
 CODINGS = {
     "octets": Coding.octets, "integer": Coding.integer, "bcd": Coding.bcd, "tbcd": Coding.tbcd,
     "address": Coding.address, "hex": Coding.hex, "ip": Coding.ip, "tag": Coding.tag, "tap_time": Coding.tap_time,
-    "tap_offset": Coding.tap_offset, "time9": Coding.time9, "entity": Coding.entity, "rate": Coding.rate,
-    "header": Coding.header, "negated": Coding.negated, "plmn": Coding.plmn, "uri": Coding.uri,
+    "tap_offset": Coding.tap_offset, "nrtrde_time": Coding.nrtrde_time, "nrtrde_offset": Coding.nrtrde_offset,
+    "time9": Coding.time9, "entity": Coding.entity, "rate": Coding.rate, "header": Coding.header,
+    "negated": Coding.negated, "plmn": Coding.plmn, "uri": Coding.uri,
 }
+COMPOSITE = ("tag", "tap_time", "tap_offset", "nrtrde_time", "nrtrde_offset")  # what an element with members means
 STOPS = {Stop.paused: "paused", Stop.more: "more", Stop.contents_end: "contents_end", Stop.damaged: "damaged"}
 CODE_NAMES = {number: name for name, number in all_codes().items()}
 MOST_ROWS = 1 << 16  # of one piece; bounds what its columns can take, however small records and items are
@@ -220,7 +224,7 @@ cdef class BerPlan(Plan):
         node.first_column, node.columns = <uint32_t> self.program.item_columns.size(), <uint32_t> len(columns)
         for column in columns:
             self.program.item_columns.push_back(self.index(column))
-        node.no_value = bool(children) and all(coding == "tag" for _, coding, *_ in actions)
+        node.no_value = bool(children) and all(coding in COMPOSITE for _, coding, *_ in actions)
         node.first_action, node.actions = <uint32_t> self.program.actions.size(), <uint32_t> len(actions)
         for field, coding, is_sum, constant, types in actions:
             action.field, action.coding, action.sum = field, CODINGS[coding], is_sum
@@ -259,8 +263,8 @@ cdef class Context:
         Each record stands behind a CDR header of 3GPP TS 32.297.
     head : int
         Octets of another header before each record.
-    decimals : int
-        Of the file's amounts.
+    decimals : int or None
+        Of the file's amounts; None where it does not say them, and the amounts are null.
     offsets, rates : dict of int to int
         UTC offsets in seconds and exchange rates in 10^-6, by code.
     entities : dict of int to tuple
@@ -274,18 +278,19 @@ cdef class Context:
     cdef BerContext native
     cdef readonly bint cdrs
 
-    def __cinit__(self, *, bint cdrs=False, uint32_t head=0, int decimals=0, offsets=(), rates=(), entities=(), texts=(), codes=()):
+    def __cinit__(self, *, bint cdrs=False, uint32_t head=0, decimals=0, offsets=(), rates=(), entities=(), texts=(),
+                  codes=()):
         cdef Named named
         cdef Entity entity
-        if not 0 <= decimals <= 18:
+        if decimals is not None and not 0 <= decimals <= 18:
             raise ValueError(f"{decimals} decimals")
         if head > kMaxHead:
             raise ValueError(f"a header of {head} octets")
         self.cdrs = cdrs
         self.native.framing.kind = FramingKind.cdrs if cdrs else FramingKind.elements
         self.native.framing.head = head
-        self.native.multiplier = int("1" + "0" * (6 - decimals))
-        self.native.divisor = int("1" + "0" * (decimals - 6))
+        self.native.multiplier = 0 if decimals is None else int("1" + "0" * (6 - decimals))
+        self.native.divisor = 0 if decimals is None else int("1" + "0" * (decimals - 6))
         for code, seconds in sorted(dict(offsets).items()):
             named.code, named.value = code, seconds * 1_000_000
             self.native.offsets_us.push_back(named)

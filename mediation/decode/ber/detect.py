@@ -3,7 +3,7 @@
 Conventions
 -----------
 - Nothing is believed but octets: names of files lie. What is not recognised is None.
-- TAP and NRTRDE begin with the same tag; the element inside tells them apart.
+- TAP and NRTRDE begin with the same tag; the first element inside tells them apart.
 """
 
 from __future__ import annotations
@@ -18,24 +18,25 @@ from mediation.rulebook.tags import paths_of_values, tag_of
 
 
 class Detected(NamedTuple):
-    """A format's name in a feed (None: none reads it), and what it is called."""
+    """A format's name in a feed, and what it is called."""
 
-    format: str | None
+    format: str
     title: str
 
 
 TAP = Detected("tap3", "TAP3 transfer batch")
 NOTIFICATION = Detected("tap3", "TAP3 notification")
-NRTRDE = Detected(None, "NRTRDE report")
-RAP = Detected(None, "RAP return batch")
-ACKNOWLEDGEMENT = Detected(None, "RAP acknowledgement")
+NRTRDE = Detected("nrtrde", "NRTRDE report")
+RAP = Detected("rap", "RAP return batch")
+ACKNOWLEDGEMENT = Detected("rap", "RAP acknowledgement")
 CDR_FILE = Detected("ts32298", "3GPP TS 32.297 file of CDRs")
 RECORDS = Detected("ber", "BER records")
 CDRS = Detected("ts32298", "3GPP TS 32.298 records")
 
 _BY_TAG = {"a2": NOTIFICATION, "a534": RAP, "a535": ACKNOWLEDGEMENT}
 _TAGS = {tag_of(tag): found for tag, found in _BY_TAG.items()}
-_SECOND = {tag_of("a4"): TAP, tag_of("a41"): NRTRDE}
+_SECOND = {tag_of(f"a{number}"): TAP for number in (3, 4, 5, 6, 7, 8, 15)}
+_SECOND |= {tag_of(f"a{number}"): NRTRDE for number in (2, 20, 31, 36, 37, 38, 39, 41, 45)}
 
 
 @functools.cache

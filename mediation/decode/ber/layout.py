@@ -5,6 +5,8 @@ Conventions
 - Paths that begin alike share their nodes. Nodes of one tag that differ by a predicate are variants; the plain one is
   tried last.
 - Fields of the file's header have no node: their values come with each chunk's context.
+- What a record says beside its items stands in each of their rows; but what the file's own sums add up, only in the
+  first, so that it adds up here too.
 """
 
 from __future__ import annotations
@@ -76,16 +78,20 @@ def compile_ber(feed: FeedBook, layout: model.Layout) -> CompiledLayout:
         item.item, item.columns = True, _beside(fields, steps, items)
     in_items = {field.column for field in fields if any(_fills(field, steps) for steps in items)}
     _add_nodes(plan, root)
+    controls = tuple(layout.ber.sums)
     plan.finish_tree(
-        record_columns=sorted({field.column or "" for field in fields} - in_items),
+        record_columns=sorted({field.column or "" for field in fields} - in_items - {*controls}),
         header_fields=[number for number, field in enumerate(fields) if field.header is not None],
         required=[number for number, field in enumerate(fields) if not may_be_null(field)],
-        type_field=next((number for number, field in enumerate(fields) if field.coding == "tag"), -1),
+        type_field=next((number for number, field in enumerate(fields) if _is_type(field)), -1),
     )
-    controls = tuple(layout.ber.sums)
     finish(plan, feed, controls)
     header_fields = [(f, feed.book.dictionaries.get(f.column or "")) for f in fields if f.header is not None]
     return CompiledLayout(plan, layout, controls, BerSource, decode_chunk_of_ber, header_fields)
+
+
+def _is_type(field: model.Field) -> bool:
+    return field.coding == "tag" and field.column == "record_type"
 
 
 def _paths(field: model.Field) -> list[Path]:

@@ -17,7 +17,7 @@ from mediation.decode.ber import elements
 from mediation.decode.ber._ber import Context
 from mediation.errors import SourceRefused
 from mediation.rulebook import model
-from mediation.rulebook.tags import members_of, paths_of
+from mediation.rulebook.tags import Step, members_of, paths_of
 
 MOST_DECIMALS = 18
 NO_TYPE = -1  # of an entity that does not say it
@@ -50,7 +50,7 @@ class Outside:
             for part in self.before + self.after:
                 depth = len(part.above)
                 if tags[:depth] == part.above and len(tags) > depth:
-                    for element in _below(part.data, 0, len(part.data), tags[depth:]):
+                    for element in _below(part.data, 0, len(part.data), each.steps[depth:]):
                         yield part.data, element
 
     def integer(self, path: str | None) -> int | None:
@@ -62,27 +62,43 @@ class Outside:
         return next((elements.text(*found) for found in self.find(path)), None)
 
     def rows(self, path: str | None) -> Iterator[tuple[bytes, list[elements.Element | None]]]:
-        """Of every element at a path that ends in ``{…,…}``: the first child of each of these tags, None if missing."""
+        """Of every element at a path that ends in ``{…,…}``: the first child of each of these tags, None if missing.
+
+        Of a member's several tags the first counts that is there.
+        """
         above, tags = members_of(path) if path else (None, [])
         for data, element in self.find(above):
             try:
                 members = list(elements.children(data, element.content, element.end))
             except elements.Unreadable:
                 continue
-            yield data, [next((each for each in members if each.tag == tag), None) for tag in tags]
+            yield data, [next((each for tag in any_of for each in members if each.tag == tag), None) for any_of in tags]
 
 
-def _below(data: bytes, at: int, limit: int, tags: tuple[int, ...]) -> Iterator[elements.Element]:
+def _below(data: bytes, at: int, limit: int, steps: tuple[Step, ...]) -> Iterator[elements.Element]:
     try:
         for element in elements.children(data, at, limit):
-            if element.tag != tags[0]:
+            if element.tag != steps[0].tag or not _fits(data, element, steps[0]):
                 continue
-            if len(tags) == 1:
+            if len(steps) == 1:
                 yield element
             else:
-                yield from _below(data, element.content, element.end, tags[1:])
+                yield from _below(data, element.content, element.end, steps[1:])
     except elements.Unreadable:
         return
+
+
+def _fits(data: bytes, element: elements.Element, step: Step) -> bool:
+    """Whether the first child that a step asks for holds what it asks."""
+    if step.child is None:
+        return True
+    children = elements.children(data, element.content, element.end)
+    child = next((each for each in children if each.tag == step.child), None)
+    if child is None or step.value is None or child.constructed:
+        return child is not None and step.value is None
+    if isinstance(step.value, bytes):
+        return data[child.content : child.end] == step.value
+    return child.content < child.end and elements.integer(data, child) == step.value
 
 
 def _seconds(text: str) -> int | None:
@@ -157,7 +173,8 @@ def context_of(
         ``header_missing`` when the decimals of amounts are not said, ``unknown_value``.
     """
     decimals = decimals_of(outside, declared)
-    if decimals is None or not 0 <= decimals <= MOST_DECIMALS:
+    missing = decimals is None and not declared.decimals_optional
+    if missing or (decimals is not None and not 0 <= decimals <= MOST_DECIMALS):
         raise SourceRefused("header_missing", "the header does not say how many decimals amounts have")
     texts, codes = [], []
     for field, values in fields:

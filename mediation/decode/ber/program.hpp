@@ -28,6 +28,8 @@ enum class Coding : uint8_t {
     tag,         // the record's own tag
     tap_time,    // an element of a local time and a code of the file's UTC offsets
     tap_offset,  // the offset of such a time
+    nrtrde_time,    // an element of a local time and its UTC offset
+    nrtrde_offset,  // the offset of such a time
     time9,       // nine octets of TS 32.298, with offset
     entity,      // a code of the file's recording entities
     rate,        // a code of the file's exchange rates
@@ -124,7 +126,7 @@ struct BerContext {
         int64_t value;
     };
     BerFraming framing;
-    int64_t multiplier = 1000000, divisor = 1;  // of amounts to 10^-6
+    int64_t multiplier = 1000000, divisor = 1;  // of amounts to 10^-6; 0: the file does not say their decimals
     std::vector<Named> offsets_us;
     std::vector<Named> rates;        // 10^-6
     std::vector<Entity> entities;

@@ -3,7 +3,8 @@
 Conventions
 -----------
 - The records stand one after the other, or in an element at the layout's path; what stands before it is the header,
-  what stands after it to the end of the outermost element the trailer. Neither is longer than MOST_OUTSIDE.
+  what stands after it to the end of the outermost element the trailer. Neither is longer than MOST_OUTSIDE, or than the
+  longest record where that is more. A file that ends before that element does is refused.
 - A header of declared length may stand before all that. Octets 00 and FF between and behind records are filler.
   Anything else behind the outermost element is one stretch.
 - A record that cannot be read is passed over as far as it says that it goes; where it does not say so, everything up to
@@ -20,6 +21,7 @@ from mediation.decode._text import Text
 from mediation.decode.ber import elements
 from mediation.decode.ber._ber import cut, portion
 from mediation.decode.ber.cdrfile import MOST, UNKNOWN, FileHeader, file_header
+from mediation.decode.ber.detect import detect
 from mediation.decode.ber.outside import Outside, Part, context_of, decimals_of
 from mediation.decode.filesource import Chunk, FileSource, Stretch, Window
 from mediation.errors import SourceRefused, UsageError
@@ -56,13 +58,14 @@ class BerSource(FileSource):
         super().__init__(*args, **options)
 
     def _is_told_late(self) -> bool:
-        declared = self._declared.ber
-        return bool(declared.record_count or declared.sums or declared.framing == "detect")
+        return bool(self._declared.ber.records or self._declared.ber.framing == "detect")
 
     def _pieces(self, window: Window):
         self._levels: list[Level] = []
         self._steps = [step.tag for step in paths_of(self._declared.ber.records)[0].steps]
         self._stretches = self._trailing = 0
+        self._most = min(max(MOST_OUTSIDE, self._longest), self._limit)
+        self._unended: SourceRefused | None = None
         window, has_records = self._header(window)
         if not has_records:
             yield from self._trailer(window)
@@ -80,7 +83,8 @@ class BerSource(FileSource):
             raise SourceRefused("header_missing", f"the file ends within its first {own} bytes, which are its header")
         self.header_bytes, window = own, window._replace(begin=own)
         with memoryview(window.text) as view:
-            data = bytes(view[: min(window.filled, own + MOST_OUTSIDE)])
+            data = bytes(view[: min(window.filled, own + self._most)])
+        self._refuse_other_formats(data[own:])
         if not self._steps:
             return self._cdr_header(window, data), True
         found = _NO_FILLER.search(data, own)
@@ -90,10 +94,33 @@ class BerSource(FileSource):
             at, found = self._open_levels(data, begin)
         except elements.Unreadable as error:
             if error.code == "element_overrun" and (window.filled == self._limit or window.filled > len(data)):
-                raise SourceRefused("header_missing", f"no records within the first {len(data)} bytes") from error
+                raise self._too_long("before") from error
             raise SourceRefused("header_missing", f"{error.code} at byte {error.offset}") from error
+        self._check_versions()
         self.header_bytes += at - begin
         return window._replace(begin=at), found
+
+    @staticmethod
+    def _cut_short() -> SourceRefused:
+        what = "the file, or what can be read behind its records, ends before the element that all stands in"
+        return SourceRefused("trailer_missing", what)
+
+    def _too_long(self, where: str) -> SourceRefused:
+        what = f"what stands {where} the records takes more than {self._most} bytes; a greater max_record_bytes allows it"
+        return SourceRefused("envelope_too_long", what)
+
+    def _refuse_other_formats(self, data: bytes) -> None:
+        """Formats that the package knows by name are told apart by their first octets."""
+        found, declared = detect(data, len(data)), self._declared.format
+        if "ber" not in (declared, found and found.format) and found and found.format != declared:
+            raise SourceRefused("wrong_format", f"it is a file of another kind, {found.title}; the feed has {declared}")
+
+    def _check_versions(self) -> None:
+        for path, known in self._declared.ber.versions.items():
+            version = self.outside.integer(path)
+            if version is not None and version not in known:
+                what = f"its number at {path} is not {' or '.join(map(str, known))}, and elements may mean other things"
+                raise SourceRefused("unknown_version", what)
 
     def _cdr_header(self, window: Window, data: bytes) -> Window:
         """Behind the header of TS 32.297, where records stand one after the other and the file has one."""
@@ -179,6 +206,7 @@ class BerSource(FileSource):
                 continue
             if not more and stop == "more" and self._is_filler(window):
                 self.filler_bytes += filled - end
+                self._unended = self._cut_short() if self._levels else None
                 return
             goes_on = stop == "more" and more and says != 0  # a record whose end is known, and not at hand
             next_block = block and offset + end - (offset + end) % block + block
@@ -220,8 +248,11 @@ class BerSource(FileSource):
         if window.filled == self._limit:
             window = self._carry(window, window.begin)
         with memoryview(window.text) as view:
-            data = bytes(view[: min(window.filled, window.begin + MOST_OUTSIDE)])
-        at = self._close_levels(data, window.begin, window.offset)
+            data = bytes(view[: min(window.filled, window.begin + self._most)])
+        at, ended = self._close_levels(data, window.begin, window.offset)
+        if not ended:
+            is_all = len(data) == window.filled < self._limit
+            self._unended = self._cut_short() if is_all else self._too_long("behind")
         if self._levels:
             self.trailer_bytes = at - window.begin
         window = window._replace(begin=at)
@@ -240,23 +271,25 @@ class BerSource(FileSource):
         self._stretches, self._trailing = self._stretches + 1, self._trailing + 1
         yield stretch
 
-    def _close_levels(self, data: bytes, at: int, offset: int) -> int:
-        """Reads to the end of every open element as far as that can be read."""
+    def _close_levels(self, data: bytes, at: int, offset: int) -> tuple[int, bool]:
+        """Reads to the end of every open element as far as that can be read; and whether all of them ended."""
         above = tuple(level.tag for level in self._levels)
         for depth in reversed(range(len(self._levels))):
             end = self._levels[depth].end
             limit = len(data) if end is None else min(len(data), end - offset)
             while at < limit:
                 if end is None and data[at : at + 2] == b"\0\0":
-                    at += 2
+                    at, end = at + 2, offset + at + 2
                     break
                 try:
                     element = elements.element_at(data, at, limit)
                 except elements.Unreadable:
-                    return at
+                    return at, False
                 self.outside.after.append(Part(above[: depth + 1], data[at : element.next], offset + at))
                 at = element.next
-        return at
+            if end is None or offset + at < end:
+                return at, False
+        return at, True
 
     # ----------------------------------------------------------------------------------------- verify
 
@@ -273,6 +306,8 @@ class BerSource(FileSource):
                 raise SourceRefused("trailer_missing", "the file is shorter than its header says")
             if self.cdrs.records not in (0, UNKNOWN):
                 self._verify_count(self.cdrs.records, records - self._trailing)
+        if self._unended:
+            raise self._unended
         if not self._levels:
             return
         if declared.record_count:

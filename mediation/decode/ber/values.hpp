@@ -132,6 +132,10 @@ inline void store_decimal(BerRow& r, const FieldPlan& f, const BerAction& a, Spa
     if (p.code != Code::ok) return fail(r, f, p.code);
     __int128 value = p.value;
     if (a.coding != Coding::rate) {
+        if (!r.context.divisor) {
+            ++r.work.unreadable[static_cast<size_t>(f.column)];
+            return;
+        }
         if (p.value % r.context.divisor) return fail(r, f, Code::too_many_decimals);
         value = __int128{p.value / r.context.divisor} * r.context.multiplier;
     }
@@ -145,7 +149,8 @@ inline void store_decimal(BerRow& r, const FieldPlan& f, const BerAction& a, Spa
 
 // --------------------------------------------------------------------------------------------- times
 
-inline constexpr uint32_t kLocalTime = 1u << kTagClass | 16, kOffsetCode = 1u << kTagClass | 232;
+inline constexpr uint32_t kLocalTime = 1u << kTagClass | 16, kOffsetCode = 1u << kTagClass | 232;  // of TAP
+inline constexpr uint32_t kEventTime = 1u << kTagClass | 21, kEventOffset = 1u << kTagClass | 45;  // of NRTRDE
 
 // The offset of a TAP time's code; null when the time has no code, or the file does not say what it means.
 inline const BerContext::Named* tap_offset(const BerRow& r, Span s) noexcept {
@@ -155,17 +160,32 @@ inline const BerContext::Named* tap_offset(const BerRow& r, Span s) noexcept {
     return number.code == Code::ok ? find_code(r.context.offsets_us, number.value) : nullptr;
 }
 
-inline Instant tap_time(BerRow& r, Span s) noexcept {
+// The offset beside an NRTRDE event's time; missing_value when there is none.
+inline Offset nrtrde_offset(Span s) noexcept {
+    Element offset;
+    if (!find_child(s.begin, 0, s.length, kEventOffset, offset) || length_of(offset) == 0) return {0, Code::missing_value};
+    const Parsed us = parse_offset_us({s.begin + offset.content, length_of(offset)});
+    return {us.value, us.code};
+}
+
+inline Offset offset_of(const BerRow& r, Coding coding, Span s) noexcept {
+    if (coding == Coding::time9) return time9_offset(s.begin, s.length);
+    if (coding == Coding::nrtrde_offset || coding == Coding::nrtrde_time) return nrtrde_offset(s);
+    const BerContext::Named* offset = tap_offset(r, s);
+    return offset ? Offset{offset->value, Code::ok} : Offset{0, Code::missing_value};
+}
+
+// A local time beside which its offset stands.
+inline Instant local_time(BerRow& r, Coding coding, Span s) noexcept {
     Element local;
-    if (!find_child(s.begin, 0, s.length, kLocalTime, local)) return {0, Code::missing_value, false};
+    const uint32_t tag = coding == Coding::tap_time ? kLocalTime : kEventTime;
+    if (!find_child(s.begin, 0, s.length, tag, local)) return {0, Code::missing_value, false};
     Instant time = local_time14(s.begin + local.content, length_of(local));
     if (time.code != Code::ok) return time;
-    const BerContext::Named* offset = tap_offset(r, s);
-    if (!offset) {
-        r.work.flags[r.row] |= kNoUtcOffset;
-        return {0, Code::missing_value, false};
-    }
-    time.us -= offset->value;
+    const Offset offset = offset_of(r, coding, s);
+    if (offset.code == Code::missing_value) r.work.flags[r.row] |= kNoUtcOffset;
+    if (offset.code != Code::ok) return {0, offset.code, false};
+    time.us -= offset.us;
     return time;
 }
 
@@ -179,7 +199,8 @@ inline Instant digits_time(BerRow& r, const FieldPlan& f, Span s, bool swapped) 
 
 inline Instant instant_of(BerRow& r, const FieldPlan& f, Coding coding, Span s) noexcept {
     switch (coding) {
-        case Coding::tap_time: return tap_time(r, s);
+        case Coding::tap_time:
+        case Coding::nrtrde_time: return local_time(r, coding, s);
         case Coding::time9: return time9(s.begin, s.length);
         case Coding::bcd:
         case Coding::tbcd: return digits_time(r, f, s, coding == Coding::tbcd);
@@ -203,17 +224,10 @@ inline void store_instant(BerRow& r, const FieldPlan& f, const BerAction& a, Spa
 
 // The UTC offset of a time, in seconds.
 inline void store_offset(BerRow& r, const FieldPlan& f, const BerAction& a, Span s) noexcept {
-    int64_t us;
-    if (a.coding == Coding::time9) {
-        const Offset offset = time9_offset(s.begin, s.length);
-        if (offset.code != Code::ok) return fail(r, f, offset.code);
-        us = offset.us;
-    } else {
-        const BerContext::Named* offset = tap_offset(r, s);
-        if (!offset) return;
-        us = offset->value;
-    }
-    cell<int64_t>(r, f) = us / kSecond;
+    const Offset offset = offset_of(r, a.coding, s);
+    if (offset.code == Code::missing_value) return;
+    if (offset.code != Code::ok) return fail(r, f, offset.code);
+    cell<int64_t>(r, f) = offset.us / kSecond;
     fill(r, f);
 }
 
@@ -305,19 +319,25 @@ inline void store_text(BerRow& r, const FieldPlan& f, const BerAction& a, Span s
     keep(r, f, coding, static_cast<uint32_t>(s.begin - r.text), kept);
 }
 
+constexpr bool is_offset(Coding c) noexcept { return c == Coding::tap_offset || c == Coding::nrtrde_offset; }
+
+// Whether an element with members may mean it.
+constexpr bool composite(Coding c) noexcept {
+    return c == Coding::tag || c == Coding::tap_time || c == Coding::nrtrde_time || is_offset(c);
+}
+
 }  // namespace detail
 
 // Stores the contents [begin, end) of an element as the action says.
 inline void store(BerRow& r, const BerAction& a, bool constructed, uint32_t begin, uint32_t end) noexcept {
     const FieldPlan& f = r.plan.fields[a.field];
     if (!a.sum && r.filled[f.column]) return;
-    const bool composite = a.coding == Coding::tap_time || a.coding == Coding::tap_offset || a.coding == Coding::tag;
-    if (constructed && !composite) return detail::fail(r, f, Code::segmented_value);
+    if (constructed && !detail::composite(a.coding)) return detail::fail(r, f, Code::segmented_value);
     if (a.coding == Coding::octets && !f.plain()) trim(f, r.text, 1, &begin, &end);
     Span s{r.text + begin, end - begin};
     if (a.coding == Coding::uri) s = detail::user_of(s);
     if (s.length == 0 && a.coding != Coding::tag) return;
-    if (a.coding == Coding::tap_offset || (a.coding == Coding::time9 && f.type == FieldType::integer))
+    if (detail::is_offset(a.coding) || (a.coding == Coding::time9 && f.type == FieldType::integer))
         return detail::store_offset(r, f, a, s);
     switch (f.type) {
         case FieldType::integer:

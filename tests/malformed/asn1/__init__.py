@@ -5,7 +5,8 @@ Where does a family belong?
 - ``lengths.py``: lengths that lie, end nowhere or are longer than they need be; files cut short; what stands after.
 - ``tags.py``: tags that are too long, unknown, repeated or of another kind; depth.
 - ``contents.py``: values of a record that are not what their type allows.
-- ``tap.py``: files that are no TAP, or whose parts and totals are not what they say. ``framed.py``: TS 32.297.
+- ``tap.py``: files that are no TAP, or whose parts and totals are not what they say. ``exchange.py``: NRTRDE and RAP.
+  ``framed.py``: TS 32.297.
 - ``growing.py``: families of any size, for the bounds of memory and work.
 
 Conventions
@@ -32,6 +33,8 @@ __all__ = ["Piece", "bad", "filler", "good"]
 # The format that a form stands for, and what its layout declares.
 FORMS: dict[str, tuple[str, dict[str, Any]]] = {
     "tap3": ("tap3", {}),
+    "nrtrde": ("nrtrde", {}),
+    "rap": ("rap", {}),
     "ts32298": ("ber", PACKET),
     "ts32297": ("ts32298", {}),
     "headed": ("ts32298", {"ber": {"header_bytes": 24}}),

@@ -34,9 +34,9 @@ def stamp(number: int, local: str = "20260110080000", offset: str = "+0800") -> 
     return group(number, text(16, local), text(231, offset))
 
 
-def batch_control(*, release: int = 12, sequence: str = "00001") -> bytes:
+def batch_control(*, version: int = 3, release: int = 12, sequence: str = "00001") -> bytes:
     told = (text(196, "AUTPT"), text(182, "EUR01"), text(109, sequence), stamp(108), stamp(227), stamp(107))
-    return group(4, *told, whole(201, 3), whole(189, release), text(110, "T"))
+    return group(4, *told, whole(201, version), whole(189, release), text(110, "T"))
 
 
 def accounting(decimals: bytes | None = b"\x03", currency: str = "XDR", rate: int = 138776) -> bytes:
@@ -169,7 +169,25 @@ def two_lists() -> bytes:
     return group(1, *PARTS, group(3, CALL.raw), group(3, OTHER.raw), audit(3000, 2))
 
 
+def versioned(version: int) -> bytes:
+    return joined(batch(CALL, parts=(batch_control(version=version), *PARTS[1:])))
+
+
+def totals(charge: int, kind: str = "00") -> bytes:
+    """The audit of 3.10, whose totals stand by charge type."""
+    total = group(222, text(71, kind), whole(241, charge))
+    return group(15, group(224, group(222, text(71, "01"), whole(241, 7)), total), whole(43, 1))
+
+
+TAP += [
+    tap("a total by charge type", CALL, after=totals(1500)),
+    tap("no total of the charge type", CALL, after=totals(1501, "02")),
+]
 ENVELOPES = [
+    refused("TAP of version 2", "unknown_version", versioned(2)),
+    refused("TAP of version 2^64", "unknown_version", versioned(1 << 64)),
+    refused("a notification of version 4", "unknown_version", group(2, text(196, "AUTPT"), whole(201, 4))),
+    lying("a total by charge type too great", "control_sum_mismatch", totals(1501)),
     strange("NRTRDE as TAP", bytes.fromhex("61095f2901025f810d0101")),
     strange("a return file as TAP", bytes.fromhex("7f8416025f00")),
     strange("an acknowledgement as TAP", bytes.fromhex("7f841700")),
