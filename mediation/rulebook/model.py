@@ -101,6 +101,13 @@ class Envelope(Declared, frozen=True, kw_only=True):
     sums: list[ControlSum] = []
 
 
+class Members(Declared, frozen=True, kw_only=True):
+    """What stands in records, as it is nested there: the nested table (rulebook/members.py)."""
+
+    records: dict[str, str]  # type of a record, by its own tag
+    types: dict[str, dict[str, str | list[str]]]  # what stands at a path in each type: name[] and what it holds
+
+
 class Ber(Declared, frozen=True, kw_only=True):
     """How records stand in a file of BER elements, and what its header and trailer say; each by a path of tags."""
 
@@ -109,6 +116,8 @@ class Ber(Declared, frozen=True, kw_only=True):
     identity: str | None = None  # of an element in the header, without which the file is of another format
     without_records: list[str] = []  # tags of files that have none
     items: list[str] = []  # elements that are rows of their own
+    lists: list[str] = []  # … that repeat in the nested table, as items do
+    members: Members | None = None  # of the nested table; None: those of the format, else what the fields' paths name
     sequence: str | None = None  # must agree with the file name's
     decimals: str | None = None  # of amounts
     utc_offsets: str | None = None  # elements of {code,offset}, by the tags of these members

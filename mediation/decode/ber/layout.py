@@ -66,7 +66,7 @@ def compile_ber(feed: FeedBook, layout: model.Layout) -> CompiledLayout:
             _add_action(root, feed, field, number, path)
             if any(path.steps[: len(steps)] == steps for steps in item_steps):
                 in_items.add(field.column)
-    _add_nodes(plan, root)
+    add_nodes(plan, placed(root))
     plan.finish_tree(
         record_columns=[f.column for f in fields if f.column not in in_items],
         header_fields=[number for number, field in enumerate(fields) if field.header is not None],
@@ -103,23 +103,23 @@ class Placed(NamedTuple):
     parent: int
 
 
-def _placed(root: Node) -> list[Placed]:
+def placed(root: Node) -> list[Placed]:
     """Every node after its parent; variants of one tag stand together, the plain one last."""
-    placed = [Placed(root, None, -1)]
-    for place, (node, _, _) in enumerate(placed):  # grows while it is gone through
+    found = [Placed(root, None, -1)]
+    for place, (node, _, _) in enumerate(found):  # grows while it is gone through
         steps = sorted(node.children, key=lambda step: (step.tag, step.child is None, str(step.value)))
-        placed += [Placed(node.children[step], step, place) for step in steps]
-    return placed
+        found += [Placed(node.children[step], step, place) for step in steps]
+    return found
 
 
-def _add_nodes(plan: BerPlan, root: Node) -> None:
-    placed = _placed(root)
-    children: list[dict[int, int]] = [{} for _ in placed]  # by tag, the first of its variants
-    for place, (_, step, parent) in enumerate(placed):
+def add_nodes(plan: BerPlan, nodes: list[Placed]) -> None:
+    """Give a plan the nodes of a tree, in the order of `placed`."""
+    children: list[dict[int, int]] = [{} for _ in nodes]  # by tag, the first of its variants
+    for place, (_, step, parent) in enumerate(nodes):
         if step is not None:
             children[parent].setdefault(step.tag, place)
-    for place, (node, step, parent) in enumerate(placed):
-        after = placed[place + 1] if place + 1 < len(placed) else None
+    for place, (node, step, parent) in enumerate(nodes):
+        after = nodes[place + 1] if place + 1 < len(nodes) else None
         varies = step and after and after.step and (after.parent, after.step.tag) == (parent, step.tag)
         plan.add_node(
             node.name,
