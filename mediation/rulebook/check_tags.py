@@ -9,6 +9,7 @@ Conventions
 from __future__ import annotations
 
 from mediation.rulebook.check_fields import LayoutPlace
+from mediation.rulebook.check_members import check_members
 from mediation.rulebook.model import Ber, Field
 from mediation.rulebook.tags import field_paths, members_of, paths_of, tag_of
 
@@ -44,6 +45,7 @@ def check_tags(of: LayoutPlace) -> None:
         of.fault(".ber", "missing; say in which element the records stand, or {} where they stand one after the other")
     else:
         _check_places(of, layout.ber)
+        check_members(of, layout.ber)
     for place, field in enumerate(layout.field):
         if field.type != "constant":
             _check_field(of, f".field[{place}]", field)
@@ -54,8 +56,9 @@ def _check_places(of: LayoutPlace, declared: Ber) -> None:
         _check_path(of, f".ber.{name}", getattr(declared, name))
     for name, members in _MEMBERS.items():
         _check_members(of, f".ber.{name}", getattr(declared, name), members)
-    for place, path in enumerate(declared.items):
-        _check_path(of, f".ber.items[{place}]", path)
+    for name in ("items", "lists"):
+        for place, path in enumerate(getattr(declared, name)):
+            _check_path(of, f".ber.{name}[{place}]", path)
     for place, tag in enumerate(declared.without_records):
         _check_tag(of, f".ber.without_records[{place}]", tag)
     if declared.identity is not None:
@@ -89,8 +92,8 @@ def _check_path(of: LayoutPlace, where: str, path: str | None) -> None:
     if where.endswith(".records") and len(found) > 1:
         of.fault(where, "stands for several paths; the records stand in one element")
     asks = any(step.child is not None for each in found for step in each.steps)
-    if asks and ".items[" not in where:
-        of.fault(where, "only the paths of fields and items may ask what a child holds")
+    if asks and not where.startswith((".ber.items[", ".ber.lists[")):
+        of.fault(where, "only the paths of fields, items and lists may ask what a child holds")
 
 
 def _check_members(of: LayoutPlace, where: str, path: str | None, members: tuple[str, ...]) -> None:

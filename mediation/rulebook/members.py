@@ -170,6 +170,9 @@ class Reader:
         if holds not in LEAVES and holds not in self.types:
             self.faults.append((where, f"{holds!r} is no type of the table, and none of {', '.join(LEAVES)}"))
             return
+        if holds == "null" and repeated:
+            self.faults.append((where, "what holds nothing is no list"))
+            return
         pairs = [(name, LEAVES.get(holds))]
         if holds in OFFSETS and not repeated:
             pairs.append((f"{name}_utc_offset_s", OFFSETS[holds]))

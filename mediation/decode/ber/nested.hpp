@@ -83,17 +83,24 @@ inline void open_list(NestedWalk& w, uint32_t list) noexcept {
     missing = 0;
 }
 
+// Values that mean nothing without the file's header.
+inline bool by_header(Coding coding) noexcept {
+    return coding == Coding::tap_time || coding == Coding::entity || coding == Coding::rate;
+}
+
 // Values of an element that is there once: the first counts.
 inline void store_values(NestedWalk& w, const BerNode& node, const Element& e) noexcept {
     const BerAction* actions = &w.row.program.actions[node.first_action];
-    if (!is_null(w.row, w.row.plan.fields[actions->field])) {
+    const FieldPlan& first = w.row.plan.fields[actions->field];
+    if (!is_null(w.row, first)) {
         ++w.counted(w.out.repeated);
         return;
     }
     for (uint32_t i = 0; i < node.actions; ++i)
         store(w.row, actions[i], e.constructed, e.content, static_cast<uint32_t>(e.end));
     uint32_t& fault = w.row.work.records.fault[0];
-    w.counted(w.out.unreadable) += fault != 0;
+    const bool unexplained = by_header(actions->coding) && e.content < e.end && is_null(w.row, first);
+    w.counted(w.out.unreadable) += fault != 0 || unexplained;
     fault = 0;
 }
 
