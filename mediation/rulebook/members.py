@@ -82,11 +82,14 @@ class Place:
         The members that an element here is, each with the coding of its value.
     opens : list of Member
         Lists that are there with it, be they without elements.
+    is_way : bool
+        A path leads through it to a member of the struct that it stands in.
     """
 
     record: str | None = None
     meanings: list[tuple[Member, str]] = dataclasses.field(default_factory=list)
     opens: list[Member] = dataclasses.field(default_factory=list)
+    is_way: bool = False
     children: dict[Step, Place] = dataclasses.field(default_factory=dict)
 
     def reach(self, steps: tuple[Step, ...]) -> Place:
@@ -191,10 +194,12 @@ class Reader:
             if self._places - len(steps) <= MOST_PLACES:
                 self.faults.append((where, f"more than {MOST_PLACES} places of tags"))
             return
-        ways = [place.reach(steps[:depth]) for depth in range(1, len(steps))]
-        if any(way.is_element for way in ways):
-            self.faults.append((where, "leads through an element of a list; it is a member of what the list holds"))
-        end = place.reach(steps)
+        ways, end = [place.reach(steps[:depth]) for depth in range(1, len(steps))], place.reach(steps)
+        for way in ways:
+            way.is_way = True
+        if any(way.is_element for way in ways) or (member.repeated and end.is_way):
+            what = "a path leads through an element of a list: what stands there is a member of what the list holds"
+            self.faults.append((where, what))
         end.mean(known, "" if member.leaf is None else member.leaf.coding)
         if end.is_element and len(end.meanings) > 1:
             self.faults.append((where, "is an element of a list, and is nothing else beside"))

@@ -93,6 +93,7 @@ class NestedLayout:
         self._columns: list[tuple[Any, ...]] = []
         self._tables: list[int] = []  # by column
         self._place_members(tree.root, 0)
+        self._types: dict[Member, pa.DataType] = {}
         records = sorted({place.record for place in tree.top.children.values() if place.record})
         own = {"record": schema.CODE, "left_out": LEFT_OUT}
         members = {name: self._type(member) for name, member in tree.root.members.items()}
@@ -155,8 +156,10 @@ class NestedLayout:
         return pa.struct([(name, self._type(each)) for name, each in member.members.items()])
 
     def _type(self, member: Member) -> pa.DataType:
-        value = self._value_type(member)
-        return pa.list_(value) if member.repeated else value
+        if member not in self._types:
+            value = self._value_type(member)
+            self._types[member] = pa.list_(value) if member.repeated else value
+        return self._types[member]
 
     def _add_field(self, layout: model.Layout, member: Member, column: str) -> None:
         if member.field is not None:
@@ -216,7 +219,7 @@ class NestedLayout:
         if slot.list is not None:
             buffers, children = [there, begins[slot.list].column(0).buffers()[1]], [self._value(member, tables, begins)]
         elif member.leaf is not None:
-            return mark.is_valid()
+            return pc.if_else(mark.is_valid(), pa.scalar(True), pa.scalar(None, pa.bool_()))
         else:
             buffers, children = [there], [self._array(each, tables, begins) for each in member.members.values()]
         return pa.Array.from_buffers(self._type(member), rows, buffers, missing, 0, children)
@@ -226,7 +229,7 @@ class NestedLayout:
         if member.leaf is None:
             children = [self._array(each, tables, begins) for each in member.members.values()]
             rows = tables[(self._slots[member].list or 0) + 1].num_rows
-            return pa.Array.from_buffers(self._value_type(member), rows, [None], 0, 0, children)
+            return pa.Array.from_buffers(self._type(member).value_type, rows, [None], 0, 0, children)
         table, column = self._leaves[member]
         values = tables[table].column(column)
         return pc.not_equal(values, 0) if member.leaf.type == "boolean" else values
