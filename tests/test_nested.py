@@ -1,4 +1,4 @@
-"""The nested table: what the format's own structure has, for every record that was taken, and nothing lost on the way."""
+"""The nested table: all that the format's own structure has, for every record that was taken."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -16,8 +17,8 @@ import mediation as md
 from mediation.decode.ber.nested import members_of_format
 from mediation.errors import RulebookError, UsageError
 from mediation.rulebook import load_rulebook
-from mediation.rulebook.tags import tag_of
-from tests.asn1 import ber, differential, modules, tap, ts32298
+from tests.asn1 import ber, chf, declared, differential, modules, tap, ts32298
+from tests.asn1.book import book_of
 from tests.naive.nested import Twin
 from tests.tap_book import book_files, tap_book
 from tests.test_ber_feed import VENDOR, vendor_file, vendor_record
@@ -174,9 +175,10 @@ def test_only_records_that_were_taken_have_rows(tmp_path, packet):
     usage, rejects, nested = md.decode(tmp_path / "x", packet, nested=True)
     assert nested["record_no"].to_pylist() == [0, 2]
     assert rejects["record_no"].to_pylist() == [1]
-    assert nested.select(PROVENANCE).to_pylist() == usage.filter(pc.equal(usage["item_no"], 0)).select(
-        PROVENANCE
-    ).to_pylist()
+    assert (
+        nested.select(PROVENANCE).to_pylist()
+        == usage.filter(pc.equal(usage["item_no"], 0)).select(PROVENANCE).to_pylist()
+    )
 
 
 # ------------------------------------------------------------------------------------ a feed's own table
@@ -270,8 +272,8 @@ def test_text_is_not_nested(tmp_path):
 
 def same_as_the_twin(path, feed, header) -> int:
     """Whether every row is the twin's; how many there are."""
-    declared = members_of_format(feed.declared.layout[0].format)
-    twin, data, rows = Twin(declared, header), path.read_bytes(), nested_rows(path, feed)
+    members = members_of_format(feed.declared.layout[0].format)
+    twin, data, rows = Twin(members, header), path.read_bytes(), nested_rows(path, feed)
     for row in rows:
         begin = row["byte_offset"]
         expected = twin.row(data, begin, begin + row["byte_length"])
@@ -369,6 +371,29 @@ def test_containers_add_up_to_usage(tmp_path, bare, kind, members):
     assert found == expected
 
 
+def test_used_units_stand_in_their_rating_groups(tmp_path):
+    """Lists in lists: each used unit container of every rating group of a charging function's record."""
+    members = msgspec.to_builtins(members_of_format("ts32298"))
+    table = declared.CHF | {"ber": declared.CHF["ber"] | {"members": members}}
+    feed, random = book_of(tmp_path / "book", "ber", **table).feeds["t"], Random(1)
+    made = [chf.record(random) for _ in range(50)]
+    data = ber.rewrite(b"".join(map(chf.encoded, made)), random, chf.SHAPE).data
+    (tmp_path / "x").write_bytes(data)
+    found = [
+        [
+            (each["rating_group"], [(unit["data_volume_uplink"], unit["data_volume_downlink"]) for unit in units])
+            for each in row["list_of_multiple_unit_usage"]
+            for units in [each["used_unit_containers"]]
+        ]
+        for row in md.decode(tmp_path / "x", feed, nested=True)[2].to_pylist()
+    ]
+    sessions = [chf.meaning(each) for each in made]
+    assert found == [
+        [(group, [(unit.uplink, unit.downlink) for unit in units]) for group, units in said.groups] for said in sessions
+    ]
+    assert max(len(units) for said in sessions for _, units in said.groups) > 1
+
+
 @pytest.mark.parametrize("kind", tap.EVENTS)
 def test_charges_add_up_to_usage(tmp_path, roaming, kind):
     """A record's charges of type 00 wherever they stand, its fees, and those of events that have one, less refunds."""
@@ -401,4 +426,3 @@ def test_a_chunk_after_the_other_gives_the_same_rows(tmp_path, packet):
     assert nested["record_no"].to_pylist() == list(range(40_000))
     assert nested["list_of_service_data"].num_chunks > 1
     assert len(pc.list_flatten(nested["list_of_service_data"])) == usage.num_rows == 80_000
-    assert tag_of("79") in (tag_of(tag) for tag in members_of_format("ts32298").records)

@@ -19,7 +19,7 @@ import re
 from typing import NamedTuple
 
 from mediation.rulebook import model
-from mediation.rulebook.tags import Path, Step, field_paths, paths_of, tag_of, tag_text
+from mediation.rulebook.tags import Path, Step, field_paths, paths_of, tag_text
 
 MOST_PLACES = 1 << 12
 MOST_DEPTH = 30  # of elements in each other
@@ -76,6 +76,8 @@ class Place:
 
     Attributes
     ----------
+    depth : int
+        Of elements around it, itself counted.
     record : str or None
         What a record of this tag is called.
     meanings : list of tuple
@@ -86,6 +88,7 @@ class Place:
         A path leads through it to a member of the struct that it stands in.
     """
 
+    depth: int = 0
     record: str | None = None
     meanings: list[tuple[Member, str]] = dataclasses.field(default_factory=list)
     opens: list[Member] = dataclasses.field(default_factory=list)
@@ -96,7 +99,7 @@ class Place:
         """The place at the end of a path from here, made where it is missing."""
         place = self
         for step in steps:
-            place = place.children.setdefault(step, Place())
+            place = place.children.setdefault(step, Place(place.depth + 1))
         return place
 
     def mean(self, member: Member, coding: str) -> None:
@@ -125,25 +128,28 @@ class Reader:
         self.faults: list[tuple[str, str]] = []
         self._places = 0
         for tag, name in declared.records.items():
-            where = f".records.{tag}"
-            try:
-                place = self.tree.top.reach((Step(tag_of(tag)),))
-            except ValueError as error:
-                self.faults.append((where, str(error)))
-                continue
-            place.record = name
-            if name in self.types:
+            self._read_record(f".records.{tag}", tag, name)
+        for name in {*self.types} & {*LEAVES}:
+            self.faults.append((f".types.{name}", "is a coding; a type has another name"))
+        for name in {*self.tree.root.members} & {*OWN}:
+            self.faults.append((".records", f"{name}: a column of every nested table has this name"))
+        self.faults = sorted(set(self.faults))  # a type is read wherever it stands
+
+    def _read_record(self, where: str, tag: str, name: str) -> None:
+        try:
+            paths = paths_of(tag)
+        except ValueError as error:
+            self.faults.append((where, str(error)))
+            return
+        if name not in self.types:
+            self.faults.append((where, f"there is no type {name!r}"))
+        elif any(path.coding or len(path.steps) != 1 for path in paths):
+            self.faults.append((where, "is a record's own tag, perhaps with what a child of it holds"))
+        else:
+            for path in paths:
+                place = self.tree.top.reach(path.steps)
+                place.record = name
                 self._read_type(name, self.tree.root, place, (name,))
-            else:
-                self.faults.append((where, f"there is no type {name!r}"))
-        self.faults += [
-            (f".types.{name}", "is a coding; a type has another name") for name in self.types if name in LEAVES
-        ]
-        self.faults += [
-            (".records", f"{name}: a column of every nested table has this name")
-            for name in self.tree.root.members
-            if name in OWN
-        ]
 
     def _read_type(self, name: str, struct: Member, place: Place, above: tuple[str, ...]) -> None:
         if self._places > MOST_PLACES:
@@ -167,7 +173,7 @@ class Reader:
             self.faults.append((where, f"{text!r} is not a name, perhaps [], and what it holds, such as 'apn text'"))
             return
         name, repeated, holds = found[1], bool(found[2]), found[3]
-        if holds in above or len(above) > MOST_DEPTH:
+        if holds in above:
             self.faults.append((where, f"{holds} stands in itself"))
             return
         if holds not in LEAVES and holds not in self.types:
@@ -179,6 +185,9 @@ class Reader:
         pairs = [(name, LEAVES.get(holds))]
         if holds in OFFSETS and not repeated:
             pairs.append((f"{name}_utc_offset_s", OFFSETS[holds]))
+        if any(place.depth + len(path.steps) > MOST_DEPTH for path in paths):
+            self.faults.append((where, f"more than {MOST_DEPTH} elements in each other"))
+            return
         for path in paths:
             for called, leaf in pairs:
                 self._add(where, Member(called, leaf, repeated), path.steps, struct, place)

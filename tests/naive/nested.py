@@ -5,7 +5,7 @@ Conventions
 - A row has what is there: a member that is missing has no key, a struct is a dictionary, a list is one of them or of
   values; instants are datetimes, amounts decimals. `left_out` counts what the row does not have.
 - `header` stands for what a file says to its records: `decimals`, `offsets` (s), `entities` (type, id), `rates`.
-- Paths that ask what a child holds are not known here.
+- Only a record may ask what a child of it holds, and that is an integer.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from mediation.rulebook.model import Members
-from mediation.rulebook.tags import paths_of, tag_of
+from mediation.rulebook.tags import Step, paths_of, tag_of
 from tests.naive.ber import Bad, Faulty, bounds, characters, child_of, head, local, signed
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -49,7 +49,7 @@ class Twin:
 
     def __init__(self, declared: Members, header: dict[str, Any]):
         self.header = header
-        self.records = {tag_of(tag): name for tag, name in declared.records.items()}
+        self.records = {path.steps[0]: name for tag, name in declared.records.items() for path in paths_of(tag)}
         self.types: dict[str, list[Said]] = {}
         for type_, members in declared.types.items():
             said = self.types[type_] = []
@@ -65,16 +65,27 @@ class Twin:
         self.data, self.left = data, {"unknown": 0, "repeated": 0, "unreadable": 0}
         row: dict[str, Any] = {"left_out": self.left}
         node = head(data, begin, end)
-        if node.tag not in self.records:
+        name = next((name for step, name in self.records.items() if self.is_record(step, node)), None)
+        if name is None:
             self.left["unknown"] += 1
             return row
-        row["record"] = self.records[node.tag]
+        row["record"] = name
         if node.constructed:
             self.contents(node.content, bounds(data, node)[0], [Context(row["record"], (), row)])
         else:
             self.left["unreadable"] += 1
             del row["record"]
         return row
+
+    def is_record(self, step: Step, node) -> bool:
+        """Whether a record has the tag, and a child that holds what it must."""
+        if node.tag != step.tag or step.child is None:
+            return node.tag == step.tag
+        found = child_of(self.data, node.content, bounds(self.data, node)[0], step.child)
+        if found is None or found[0].constructed:
+            return False
+        octets = self.data[found[0].content : found[1]]
+        return bool(octets) and int.from_bytes(octets, "big", signed=True) == step.value
 
     def contents(self, at: int, end: int, contexts: list[Context]) -> None:
         """Elements one after the other; where none can be read nobody looks further."""

@@ -66,7 +66,7 @@ def compile_ber(feed: FeedBook, layout: model.Layout) -> CompiledLayout:
             _add_action(root, feed, field, number, path)
             if any(path.steps[: len(steps)] == steps for steps in item_steps):
                 in_items.add(field.column)
-    add_nodes(plan, placed(root))
+    add_nodes(plan, root)
     plan.finish_tree(
         record_columns=[f.column for f in fields if f.column not in in_items],
         header_fields=[number for number, field in enumerate(fields) if field.header is not None],
@@ -103,23 +103,24 @@ class Placed(NamedTuple):
     parent: int
 
 
-def placed(root: Node) -> list[Placed]:
+def _placed(root: Node) -> list[Placed]:
     """Every node after its parent; variants of one tag stand together, the plain one last."""
-    found = [Placed(root, None, -1)]
-    for place, (node, _, _) in enumerate(found):  # grows while it is gone through
+    placed = [Placed(root, None, -1)]
+    for place, (node, _, _) in enumerate(placed):  # grows while it is gone through
         steps = sorted(node.children, key=lambda step: (step.tag, step.child is None, str(step.value)))
-        found += [Placed(node.children[step], step, place) for step in steps]
-    return found
+        placed += [Placed(node.children[step], step, place) for step in steps]
+    return placed
 
 
-def add_nodes(plan: BerPlan, nodes: list[Placed]) -> None:
-    """Give a plan the nodes of a tree, in the order of `placed`."""
-    children: list[dict[int, int]] = [{} for _ in nodes]  # by tag, the first of its variants
-    for place, (_, step, parent) in enumerate(nodes):
+def add_nodes(plan: BerPlan, root: Node) -> list[Placed]:
+    """Give a plan the nodes of a tree; returns them in their order."""
+    placed = _placed(root)
+    children: list[dict[int, int]] = [{} for _ in placed]  # by tag, the first of its variants
+    for place, (_, step, parent) in enumerate(placed):
         if step is not None:
             children[parent].setdefault(step.tag, place)
-    for place, (node, step, parent) in enumerate(nodes):
-        after = nodes[place + 1] if place + 1 < len(nodes) else None
+    for place, (node, step, parent) in enumerate(placed):
+        after = placed[place + 1] if place + 1 < len(placed) else None
         varies = step and after and after.step and (after.parent, after.step.tag) == (parent, step.tag)
         plan.add_node(
             node.name,
@@ -129,3 +130,4 @@ def add_nodes(plan: BerPlan, nodes: list[Placed]) -> None:
             variant=place + 1 if varies else -1,
             item=node.item,
         )
+    return placed

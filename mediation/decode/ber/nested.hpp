@@ -1,10 +1,10 @@
 // Records as they are nested: one row each, and rows of their own for what repeats in them.
 //
 // Conventions
-// - Table 0 has a row for every record, table l + 1 one for every element of list l, in the order of the text; a member
-//   that is there once has its columns in the table of what it stands in.
-// - A mark is a column that is null where its struct or list is missing. Where the elements of a list begin stands by the
-//   rows of the table that the list is in.
+// - Table 0 has a row for every record, table l + 1 one for every element of list l, in the order of the text. What is
+//   there once has its columns in the table of what it stands in.
+// - A mark is a column that is null where its struct or list is missing. Offsets of a list say for every row of the
+//   table that it stands in where its elements begin.
 // - The records have been taken: nothing here rejects one. What is left out of a row is counted in it.
 // - Steps: `count_rows`, `take_tables`, `clear_tables`, `walk_nested`, `finish_offsets`; text is copied by `copy_coded`.
 #pragma once

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from mediation import schema
 from mediation.decode._text import Decoded
 from mediation.decode.ber._nested import OWN, NestedPlan, decode_nested
-from mediation.decode.ber.layout import ALL_TYPES, Node, add_nodes, placed
+from mediation.decode.ber.layout import ALL_TYPES, Node, add_nodes
 from mediation.decode.filesource import Chunk
 from mediation.decode.layout import KINDS, add_field
 from mediation.native._column import Batch, Dictionary, Kind
@@ -102,8 +102,7 @@ class NestedLayout:
         fields = {member: number for number, member in enumerate(self._leaves)}
         for member, (_, column) in self._leaves.items():
             self._add_field(layout, member, column)
-        nodes = placed(self._node(tree.top, fields, places := {}))
-        add_nodes(self._plan, nodes)
+        nodes = add_nodes(self._plan, self._node(tree.top, fields, places := {}))
         self._plan.finish_nested(
             nodes=[self._meaning(places[node]) for node, *_ in nodes],
             lists=self._lists,
