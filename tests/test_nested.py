@@ -142,6 +142,15 @@ def test_without_records_there_is_a_table_of_the_same_schema(roaming):
     assert pa.concat_tables([none, one]).num_rows == 1
 
 
+def test_records_that_are_not_taken_have_no_columns(tmp_path, packet):
+    layout = 'field = [{ column = "record_type", type = "enumeration", coding = "tag", values.79 = "data" }]'
+    feed = tap_book(tmp_path / "book", layout=layout, format_name="ts32298").feeds["t"]
+    (tmp_path / "x").write_bytes(pgw())
+    all_types, one_type = (md.decode(tmp_path / "x", each, nested=True)[2] for each in (packet, feed))
+    assert one_type["list_of_service_data"].to_pylist() == all_types["list_of_service_data"].to_pylist()
+    assert {*all_types.column_names} - {*one_type.column_names} >= {"answer_time", "destination_number"}
+
+
 def test_a_list_that_is_there_without_elements_is_empty(tmp_path, packet):
     (tmp_path / "x").write_bytes(tlv("bf4f", tlv("bf22")) + tlv("bf4f"))
     rows = nested_rows(tmp_path / "x", packet)

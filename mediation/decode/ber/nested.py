@@ -30,6 +30,7 @@ from mediation.native._status import codes
 from mediation.rulebook import model
 from mediation.rulebook.formats import TABLES
 from mediation.rulebook.members import Member, Place, Tree, tree_of_fields, tree_of_members
+from mediation.rulebook.tags import paths_of
 
 if TYPE_CHECKING:
     from mediation.rulebook import FeedBook
@@ -65,10 +66,18 @@ def members_of_format(name: str) -> model.Members | None:
 
 
 def tree_of(layout: model.Layout) -> Tree:
-    """The nested table's columns and the tags that fill them."""
+    """The nested table's columns and the tags that fill them; records of a type that is not sold have none."""
     assert layout.ber is not None
     declared = layout.ber.members or members_of_format(layout.format)
-    return tree_of_fields(layout) if declared is None else tree_of_members(declared)
+    if declared is None:
+        return tree_of_fields(layout)
+    sold = {_own_tag(raw) for field in layout.field if field.coding == "tag" for raw in field.values or ()}
+    records = {tag: name for tag, name in declared.records.items() if not sold or _own_tag(tag) in sold}
+    return tree_of_members(msgspec.structs.replace(declared, records=records))
+
+
+def _own_tag(text: str) -> int:
+    return paths_of(text)[0].steps[0].tag
 
 
 class NestedLayout:
