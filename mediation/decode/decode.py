@@ -8,7 +8,7 @@ Conventions
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, overload
 
 import pyarrow as pa
 
@@ -16,11 +16,13 @@ from mediation import schema
 from mediation.decode._text import Decoded, Text
 from mediation.decode.filesource import Chunk, Stretch
 from mediation.decode.layout import CompiledLayout, layout_of
+from mediation.errors import UsageError
 from mediation.rulebook.bare import bare_feed
 
 if TYPE_CHECKING:
     from os import PathLike
 
+    from mediation.decode.ber.nested import NestedLayout
     from mediation.rulebook import FeedBook
 
 
@@ -46,7 +48,30 @@ def stretch(layout: CompiledLayout, piece: Stretch, source_id: int) -> Decoded:
     return layout.plan.undecodable(text, len(piece.raw), piece.code, piece.byte_offset, piece.length, source_id)
 
 
-def decode(path: str | PathLike[str], feed: FeedBook | str) -> tuple[pa.Table, pa.Table]:
+def nested_layout_of(feed: FeedBook, layout: CompiledLayout) -> NestedLayout:
+    """A layout's nested table, ready to be filled.
+
+    Raises
+    ------
+    UsageError
+        Its records are not nested.
+    """
+    if layout.declared.ber is None:
+        raise UsageError(f"feed {feed.name} has records of the format {layout.declared.format}: only BER is nested")
+    from mediation.decode.ber.nested import nested_layout  # only who asks for it pays for its tables
+
+    return nested_layout(feed, layout.declared)
+
+
+@overload
+def decode(
+    path: str | PathLike[str], feed: FeedBook | str, *, nested: Literal[False] = False
+) -> tuple[pa.Table, pa.Table]: ...
+@overload
+def decode(
+    path: str | PathLike[str], feed: FeedBook | str, *, nested: Literal[True]
+) -> tuple[pa.Table, pa.Table, pa.Table]: ...
+def decode(path: str | PathLike[str], feed: FeedBook | str, *, nested: bool = False) -> tuple[pa.Table, ...]:
     """Decodes one file.
 
     Parameters
@@ -56,26 +81,36 @@ def decode(path: str | PathLike[str], feed: FeedBook | str) -> tuple[pa.Table, p
     feed : FeedBook or str
         Of a loaded rule book: ``book.feeds[name]``; or, without one, the name of a format that the package knows:
         ``tap3``, ``nrtrde``, ``rap``, ``ts32298``.
+    nested : bool
+        Give the format's own nested table too, where its records are nested (BER).
 
     Returns
     -------
     usage : pyarrow.Table
-        The book's usage columns, one row per valid record; ``source_id`` is 0. Of a format its own columns, which for
-        ``rap`` are no usage but what the file returns.
+        The book's usage columns, one row per valid record and item; ``source_id`` is 0. Of a format its own columns,
+        which for ``rap`` are no usage but what the file returns.
     rejects : pyarrow.Table
         `schema.REJECTS`, one row per record that is not valid.
+    nested : pyarrow.Table
+        Only when asked for: one row per valid record, with the members that the standard gives it, structs and lists
+        as they stand there; joined to usage by ``source_id`` and ``record_no``. `record` says which kind of record it
+        is, `left_out` how many of its elements the row does not have.
 
     Raises
     ------
     SourceRefused
         The file as a whole cannot be accepted; ``code`` says why.
+    UsageError
+        `nested` is asked for, and the feed's records are not.
     """
     if isinstance(feed, str):
         feed = bare_feed(feed)
     match = feed.template.match(str(path).rpartition("/")[2])
     layout = layout_of(feed, match.date if match else None)
+    deep = nested_layout_of(feed, layout) if nested else None
     usage: list[pa.RecordBatch] = []
     rejects: list[pa.RecordBatch] = []
+    nests: list[pa.RecordBatch] = []
     records = 0
     sums = [0] * len(layout.control_columns)
     unreadable = [0] * len(layout.control_columns)
@@ -88,6 +123,9 @@ def decode(path: str | PathLike[str], feed: FeedBook | str) -> tuple[pa.Table, p
             unreadable = [a + b for a, b in zip(unreadable, decoded.unreadable, strict=True)]
             usage.append(pa.record_batch(decoded.usage))
             rejects.append(pa.record_batch(decoded.rejects))
+            if deep is not None and isinstance(chunk, Chunk):
+                nests.append(deep.decode(chunk, decoded))
         source.verify(records, sums, unreadable)
     fields = pa.schema(list(feed.book.usage_columns.items()))
-    return pa.Table.from_batches(usage, fields), pa.Table.from_batches(rejects, schema.schema(schema.REJECTS))
+    flat = pa.Table.from_batches(usage, fields), pa.Table.from_batches(rejects, schema.schema(schema.REJECTS))
+    return flat if deep is None else (*flat, pa.Table.from_batches(nests, deep.schema))

@@ -259,8 +259,16 @@ def set_frame(plan: Plan, layout: model.Layout) -> None:
         plan.set_paths(*tree_of(fields))
 
 
-def add_field(plan: Plan, feed: FeedBook, layout: model.Layout, field: model.Field, *, trim_cr: bool = False) -> None:
-    """The next field of a record."""
+def add_field(
+    plan: Plan,
+    feed: FeedBook,
+    layout: model.Layout,
+    field: model.Field,
+    *,
+    trim_cr: bool = False,
+    into: str | None = None,
+) -> None:
+    """The next field of a record; `into` is the plan's column that it fills, where that is not the field's own."""
     rules = compile_numbers(feed.book.declared.book.numbers.get(feed.declared.numbers or ""))
     kind, options = _kind_of(feed, field, layout.encoding)
     column = None if kind == "ignored" else field.column
@@ -269,7 +277,7 @@ def add_field(plan: Plan, feed: FeedBook, layout: model.Layout, field: model.Fie
     plan.add_field(
         field.column or "",
         kind,
-        column,
+        into or column,
         optional=may_be_null(field),
         is_signed=field.signed,
         leading_zero=field.leading_zero,

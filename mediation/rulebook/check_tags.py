@@ -9,6 +9,7 @@ Conventions
 from __future__ import annotations
 
 from mediation.rulebook.check_fields import LayoutPlace
+from mediation.rulebook.check_members import check_members
 from mediation.rulebook.formats import format_table
 from mediation.rulebook.model import Ber, Field, Layout
 from mediation.rulebook.tags import field_paths, members_of, paths_of, paths_of_values, tag_of
@@ -62,6 +63,7 @@ def check_tags(of: LayoutPlace) -> None:
     else:
         _check_places(of, layout.ber)
         _check_around(of, layout.ber)
+        check_members(of, layout.ber)
     for place, field in enumerate(layout.field):
         if field.type != "constant":
             _check_field(of, f".field[{place}]", field)
@@ -72,7 +74,7 @@ def _check_places(of: LayoutPlace, declared: Ber) -> None:
         _check_path(of, f".ber.{name}", getattr(declared, name))
     for name, members in _MEMBERS.items():
         _check_members(of, f".ber.{name}", getattr(declared, name), members)
-    for name in ("items", "without_items"):
+    for name in ("items", "without_items", "lists"):
         for place, path in enumerate(getattr(declared, name)):
             _check_path(of, f".ber.{name}[{place}]", path)
     if declared.without_items and not declared.items:

@@ -101,6 +101,13 @@ class Envelope(Declared, frozen=True, kw_only=True):
     sums: list[ControlSum] = []
 
 
+class Members(Declared, frozen=True, kw_only=True):
+    """What stands in records, as it is nested there: the nested table (rulebook/members.py)."""
+
+    records: dict[str, str]  # type of a record, by its own tag
+    types: dict[str, dict[str, str | list[str]]]  # what stands at a path in each type: name[] and what it holds
+
+
 class Ber(Declared, frozen=True, kw_only=True):
     """How records stand in a file of BER elements, and what its header and trailer say; each by a path of tags."""
 
@@ -114,6 +121,8 @@ class Ber(Declared, frozen=True, kw_only=True):
     without_records: list[str] = []  # tags of files that have none
     items: list[str] = []  # elements that are rows of their own, those inside others too
     without_items: list[str] = []  # elements that count only in records that have none of these
+    lists: list[str] = []  # … that repeat in the nested table, as items do
+    members: Members | None = None  # of the nested table; None: those of the format, else what the fields' paths name
     sequence: str | None = None  # must agree with the file name's
     decimals: str | int | None = None  # of amounts: where the header says it, or how many; 0 by default
     decimals_optional: bool = False  # a file need not say them: its amounts are null then

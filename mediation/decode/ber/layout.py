@@ -77,7 +77,7 @@ def compile_ber(feed: FeedBook, layout: model.Layout) -> CompiledLayout:
         item = root.reach(steps)
         item.item, item.columns = True, _beside(fields, steps, items)
     in_items = {field.column for field in fields if any(_fills(field, steps) for steps in items)}
-    _add_nodes(plan, root)
+    add_nodes(plan, root)
     controls = tuple(layout.ber.sums)
     plan.finish_tree(
         record_columns=sorted({field.column or "" for field in fields} - in_items - {*controls}),
@@ -139,7 +139,8 @@ def _placed(root: Node) -> list[Placed]:
     return placed
 
 
-def _add_nodes(plan: BerPlan, root: Node) -> None:
+def add_nodes(plan: BerPlan, root: Node) -> list[Placed]:
+    """Give a plan the nodes of a tree; returns them in their order."""
     placed = _placed(root)
     children: list[dict[int, int]] = [{} for _ in placed]  # by tag, the first of its variants
     for place, (_, step, parent) in enumerate(placed):
@@ -159,3 +160,4 @@ def _add_nodes(plan: BerPlan, root: Node) -> None:
             columns=node.columns,
             to_items=node.to_items,
         )
+    return placed
