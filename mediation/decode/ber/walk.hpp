@@ -150,7 +150,9 @@ inline void repeat(uint8_t* data, uint32_t from, uint32_t to) noexcept {
 
 inline void copy_cell(const TextPlan& plan, Work& work, int32_t c, uint32_t from, uint32_t to) noexcept {
     const ColumnPlan& column = plan.columns[static_cast<size_t>(c)];
-    work.nulls[static_cast<size_t>(c)][to] = work.nulls[static_cast<size_t>(c)][from];
+    uint8_t* nulls = work.nulls[static_cast<size_t>(c)];
+    if (nulls[from]) return;  // so is the other: nothing else writes to it
+    nulls[to] = 0;
     if (column.kind == Kind::utf8) {
         const auto field = static_cast<size_t>(column.field);
         work.begins[field][to] = work.begins[field][from];
