@@ -35,6 +35,7 @@ class BerPlan(Plan):
         predicate: tuple[int, int | bytes | None] | None = None,
         variant: int = -1,
         item: bool = False,
+        columns: Iterable[str] = (),
     ) -> None: ...
     def finish_tree(
         self,
