@@ -62,8 +62,8 @@ void choose_field(Input& input, Table& table) {
     action.coding = kind.codings[input.below(static_cast<uint32_t>(kind.codings.size()))];
     const bool other = options & 128;  // without a byte of its own: what a corpus means stays the same
     if (other && action.coding == Coding::hex) action.coding = Coding::plmn;
-    if (other && action.coding == Coding::octets && f.type <= FieldType::msisdn) action.coding = Coding::uri;
-    if (other && action.coding == Coding::octets && f.type == FieldType::text) action.coding = Coding::uri;
+    const bool has_user = f.type == FieldType::text || f.type == FieldType::integer || f.type == FieldType::msisdn;
+    if (other && action.coding == Coding::octets && has_user) action.coding = Coding::uri;
     action.sum = options & 64 && (kind.kind == Kind::i64 || kind.kind == Kind::decimal128) &&
                  action.coding != Coding::tap_offset && action.coding != Coding::time9;
     action.constant = options & 128 ? 1 : -1;

@@ -43,9 +43,32 @@ def test_a_file_of_a_vendor(tmp_path):
         assert [{column: row[column] for column in meant[0]} for row in found.usage] == meant
 
 
+def vendor_by_known_table(folder):
+    """The vendor's wrapper and its one member, around records that the package's table knows."""
+    own = declared.field("record_number", "integer", "integer", "0/232")
+    return book_of(folder, "ts32298", ber=declared.VENDOR["ber"], field=[own])
+
+
+def test_a_file_of_a_vendor_by_the_packages_table(tmp_path):
+    book = vendor_by_known_table(tmp_path / "book")
+    for seed in range(20):
+        random = Random(seed)
+        data, calls = vendor.file_of(random, 50)
+        (tmp_path / "x").write_bytes(ber.rewrite(data, random, vendor.SHAPE).data)
+        found = decoded(tmp_path / "x", book)
+        assert found.code is None
+        assert {row["field"] for row in found.rejects} == {"record_type"}  # what is no usage
+        meant = [row for each in calls for row in declared.vendor_rows(each)]
+        for row, known_row in zip(meant, found.usage, strict=True):
+            row.pop("cause")  # has a name here
+            assert {column: known_row[column] for column in row} == row
+
+
 @pytest.mark.parametrize("count", [0, 49, 51])
-def test_a_vendors_count_is_checked(tmp_path, count):
-    book = book_of(tmp_path / "book", "ber", **declared.VENDOR)
+@pytest.mark.parametrize("known_table", [False, True])
+def test_a_vendors_count_is_checked(tmp_path, count, known_table):
+    folder = tmp_path / "book"
+    book = vendor_by_known_table(folder) if known_table else book_of(folder, "ber", **declared.VENDOR)
     (tmp_path / "x").write_bytes(vendor.file_of(Random(1), 50, count=count)[0])
     assert decoded(tmp_path / "x", book).code == "record_count_mismatch"
 

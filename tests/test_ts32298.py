@@ -216,6 +216,7 @@ def test_the_other_party_of_an_ims_record_goes_by_the_nodes_role(tmp_path, feed)
         assert (row["record_type"], row["service_code"], row["node_id"]) == ("ims_scscf", "INVITE", "scscf-1")
         assert (row["served_msisdn"], row["calling_party"]) == (8613900000002, "+8613800000001")
         assert row["end_time"] - row["start_time"] == dt.timedelta(seconds=90)
+        assert row["duration_s"] == 90
         assert (row["cause_for_closing"], row["closing_kind"], row["is_final"]) == ("time_limit", "intermediate", "no")
         assert row["serving_network"] == "ims.mnc001.mcc460.3gppnetwork.org"
 

@@ -177,6 +177,7 @@ cdef extern from "decode/rejects.hpp" namespace "mediation" nogil:
         int32_t message_length
         int32_t message_coding
         int32_t message_segments
+        cbool duration_from_times
         int64_t duration_tolerance_s
 
     cdef cppclass Records:

@@ -224,7 +224,7 @@ cdef class Plan:
             rules.push_back(native)
         return 0
 
-    def finish(self, *, derivations, ucs2, duration_tolerance_s, control_columns):
+    def finish(self, *, derivations, ucs2, bint duration_from_times, duration_tolerance_s, control_columns):
         """What follows from the fields, and the columns whose sums a header or trailer declares."""
         cdef Derivation native
         for from_codes, column, prefixes, becomes in derivations:
@@ -239,6 +239,7 @@ cdef class Plan:
             self.native.ucs2.assign(<size_t> len(self.columns[self.native.message_coding][2]), 0)
             for code in ucs2:
                 self.native.ucs2[code] = 1
+        self.native.duration_from_times = duration_from_times
         self.native.duration_tolerance_s = -1 if duration_tolerance_s is None else duration_tolerance_s
         for column in control_columns:
             self.native.control_columns.push_back(self.index(column))

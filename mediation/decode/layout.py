@@ -365,6 +365,7 @@ def finish(plan: Plan, feed: FeedBook, control_columns: tuple[str, ...]) -> None
     plan.finish(
         derivations=derivations,
         ucs2=None if segments is None else [values["message_coding"].index(v) for v in segments.ucs2],
+        duration_from_times=feed.declared.duration_from_times,
         duration_tolerance_s=feed.declared.duration_tolerance_s,
         control_columns=control_columns,
     )

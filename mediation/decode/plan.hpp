@@ -137,6 +137,7 @@ struct TextPlan {
     std::vector<uint8_t> ucs2;  // by code of message_coding
     int32_t record_type = -1, start_time = -1, end_time = -1, duration = -1, flags = -1;
     int32_t message_length = -1, message_coding = -1, message_segments = -1;
+    bool duration_from_times = false;  // where the record does not say it
     int64_t duration_tolerance_s = -1;
 };
 

@@ -286,7 +286,16 @@ inline void finish_nulls(const ColumnPlan& plan, const uint8_t* nulls, uint32_t 
     else std::memset(out.data, 0, size_t{rows} * static_cast<size_t>(kWidths[static_cast<int>(plan.kind)]));
 }
 
-// Step 6. What follows from the fields: another record type, the segments of a message, flags.
+// A duration that the record does not say: the whole seconds from its start to its end.
+inline void derive_durations(const ColumnOut& start, const ColumnOut& end, uint32_t rows, ColumnOut& duration) {
+    for (uint32_t i = 0; i < rows; ++i) {
+        if (duration.valid(i) || !start.valid(i) || !end.valid(i) || end.i64()[i] < start.i64()[i]) continue;
+        duration.i64()[i] = (end.i64()[i] - start.i64()[i]) / detail::kSecond;
+        duration.set_valid(i);
+    }
+}
+
+// Step 6. What follows from the fields: another record type, the segments of a message, a duration, flags.
 inline void derive(const TextPlan& plan, const Work& w, const std::vector<ColumnOut*>& columns) {
     auto column = [&](int32_t c) { return columns[static_cast<size_t>(c)]; };
     for (const Derivation& d : plan.derivations) {
@@ -313,6 +322,8 @@ inline void derive(const TextPlan& plan, const Work& w, const std::vector<Column
     }
     int64_t* flags = column(plan.flags)->i64();
     for (uint32_t i = 0; i < w.kept; ++i) flags[i] = w.flags[i];
+    if (plan.duration_from_times)
+        derive_durations(*column(plan.start_time), *column(plan.end_time), w.kept, *column(plan.duration));
     if (plan.duration_tolerance_s < 0) return;
     const ColumnOut *start = column(plan.start_time), *end = column(plan.end_time), *duration = column(plan.duration);
     for (uint32_t i = 0; i < w.kept; ++i) {

@@ -100,6 +100,11 @@ struct ColumnOut {
         validity[i >> 3] &= static_cast<uint8_t>(~(1u << (i & 7)));
         ++null_count;
     }
+    // … and marks one that is null as holding a value.
+    void set_valid(int64_t i) {
+        validity[i >> 3] |= static_cast<uint8_t>(1u << (i & 7));
+        --null_count;
+    }
     bool valid(int64_t i) const { return !validity || (validity[i >> 3] >> (i & 7) & 1); }
 };
 

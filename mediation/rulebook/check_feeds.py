@@ -203,13 +203,12 @@ class FeedCheck:
             if template is not None and not template.has_date:
                 self.fault("$.late_after_days", "files of this feed have no date: file_name has no {date}")
         tolerance = self.feed.duration_tolerance_s
-        if tolerance is None:
-            return
-        if not 0 <= tolerance <= MOST_TOLERANCE_S:
+        if tolerance is not None and not 0 <= tolerance <= MOST_TOLERANCE_S:
             self.fault("$.duration_tolerance_s", f"0 to {MOST_TOLERANCE_S} seconds")
         missing = [name for name in ("start_time", "end_time", "duration_s") if name not in feed_columns(self.feed)]
-        if missing:
-            self.fault("$.duration_tolerance_s", f"needs {', '.join(missing)}, which no field fills")
+        asked = {"duration_tolerance_s": tolerance is not None, "duration_from_times": self.feed.duration_from_times}
+        for name in (name for name in asked if asked[name] and missing):
+            self.fault(f"$.{name}", f"needs {', '.join(missing)}, which no field fills")
 
 
 class LayoutCheck:

@@ -74,4 +74,5 @@ def expanded(feed: Feed, record_types: Collection[str] | None) -> Feed:
         and (record_types is None or {*derive.record_type, derive.becomes} <= {*record_types})
     ]
     unique = [each for place, each in enumerate(derived) if each not in derived[:place]]
-    return msgspec.structs.replace(feed, layout=layouts, derive=[*feed.derive, *unique])
+    from_times = feed.duration_from_times or any(table is not None and table.duration_from_times for table in tables)
+    return msgspec.structs.replace(feed, layout=layouts, derive=[*feed.derive, *unique], duration_from_times=from_times)

@@ -169,6 +169,7 @@ class FormatTable(Declared, frozen=True, kw_only=True):
     usage: bool = True  # False: what it holds is not to be charged, and no feed of a book has it
     field: list[Field]
     derive: list[Derive] = []
+    duration_from_times: bool = False
     names: dict[str, str] = {}  # of elements, by tag
     readable: list[str] = []  # tags of elements that never hold a subscriber's number
 
@@ -217,6 +218,7 @@ class Feed(Declared, frozen=True, kw_only=True):
     zone: str | None = None  # of its local times; default: the home zone
     compression: Literal["auto", "none", "gzip", "zstd"] = "auto"
     late_after_days: int | None = None  # a file whose date is more days than this before the feed's newest is late
+    duration_from_times: bool = False  # a record that does not say its duration has that from start to end
     duration_tolerance_s: int | None = None  # flag records whose duration differs from end - start by more
     derive: list[Derive] = []
     segments: Segments | None = None

@@ -259,13 +259,16 @@ def equipment(random: Random) -> dict[str, Any]:
     return {"subscriberEquipmentNumberType": IMEISV_TYPE, "subscriberEquipmentNumberData": tbcd(digits(random, 16, 16))}
 
 
+def msisdn(random: Random) -> bytes:
+    return bytes([INTERNATIONAL]) + tbcd("86" + random.choice("1357") + digits(random, 6, 10))
+
+
 def message_record(random: Random) -> dict[str, Any]:
     """The values of a random record of a short message."""
-    number = lambda random: bytes([INTERNATIONAL]) + tbcd("86" + random.choice("1357") + digits(random, 6, 10))  # noqa: E731
     made = some(
         random,
-        originatorInfo=lambda random: some(random, originatorMSISDN=number, originatorSCCPAddress=address),
-        recipientInfos=lambda random: [some(random, recipientMSISDN=number, recipientSCCPAddress=address)],
+        originatorInfo=lambda random: some(random, originatorMSISDN=msisdn, originatorSCCPAddress=address),
+        recipientInfos=lambda random: [some(random, recipientMSISDN=msisdn, recipientSCCPAddress=address)],
         userEquipmentInfo=equipment,
         rATType=lambda random: random.choice([6, 51, 65]),
         sMSCAddress=address,

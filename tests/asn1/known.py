@@ -257,6 +257,8 @@ def ims_rows(kind: str, values: dict[str, Any]) -> list[dict[str, Any]]:
     request = instant(values.get("serviceRequestTimeStamp"))
     start = request if kind in ("iCSCFRecord", "bGCFRecord") else instant(values.get("serviceDeliveryStartTimeStamp"))
     equipment = values.get("subscriberEquipmentNumber", {}).get("subscriberEquipmentNumberData")
+    end = instant(values.get("serviceDeliveryEndTimeStamp"))
+    lasted = end.microseconds - start.microseconds if start and end else -1
     trunks = dict([values["trunkGroupID"]]) if "trunkGroupID" in values else {}
     row = {
         **EMPTY,
@@ -268,7 +270,8 @@ def ims_rows(kind: str, values: dict[str, Any]) -> list[dict[str, Any]]:
         "other_party": calling if of_subscriber and role == "terminating" else called,
         "calling_party": calling,
         "request_time": when(request),
-        "end_time": when(instant(values.get("serviceDeliveryEndTimeStamp"))),
+        "end_time": when(end),
+        "duration_s": lasted // 10**6 if lasted >= 0 else None,
         "session_id": text(values.get("iMS-Charging-Identifier")),
         "sequence_no": values.get("recordSequenceNumber"),
         "node_id": address(values.get("nodeAddress")),

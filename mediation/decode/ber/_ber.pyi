@@ -42,6 +42,7 @@ class BerPlan(Plan):
         variant: int = -1,
         item: bool = False,
         waits: bool = False,
+        columns: Iterable[str] = (),
         to_items: Iterable[int] = ...,
     ) -> None: ...
     def finish_tree(
