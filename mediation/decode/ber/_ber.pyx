@@ -252,7 +252,8 @@ cdef class Context:
     cdef BerContext native
     cdef readonly bint cdrs
 
-    def __cinit__(self, *, bint cdrs=False, uint32_t head=0, int decimals=0, offsets=(), rates=(), entities=(), texts=(), codes=()):
+    def __cinit__(self, *, bint cdrs=False, uint32_t head=0, int decimals=0,
+                  offsets=(), rates=(), entities=(), texts=(), codes=()):
         cdef Named named
         cdef Entity entity
         if not 0 <= decimals <= 18:
