@@ -264,6 +264,19 @@ def test_a_run_tells_what_files_say_was_lost(tmp_path):
     assert strange == known + 1
 
 
+def test_the_command_says_what_was_lost_and_passed_over(tmp_path):
+    tap_book(tmp_path / "book", format_name="ts32298")
+    files = map(str, cdr_files(tmp_path / "in"))
+    done = CliRunner().invoke(
+        main, ["run", "--rulebook", str(tmp_path / "book"), "--out", str(tmp_path / "out"), *files]
+    )
+    assert done.exit_code == 0, done.output
+    lines = [" ".join(line.split()) for line in done.output.splitlines()]
+    assert {"lost at least 5 before a was written", "lost at least 3 before b was written"} <= {*lines}
+    assert any(line.startswith("passed over elements of no layout") for line in lines)
+    assert not any("before c" in line for line in lines)
+
+
 def test_a_refused_file_tells_it_too(tmp_path):
     path = tmp_path / "x"
     path.write_bytes(ts32297.file_of([GOOD.raw], ts32297.Header(count=9, lost=255)))
