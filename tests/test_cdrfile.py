@@ -1,4 +1,4 @@
-"""The file header of TS 32.297 against an encoder of the tests: every field, whatever their lengths, and what is none."""
+"""The file header of TS 32.297 against an encoder of the tests: every field, of any length, and what is no header."""
 
 from __future__ import annotations
 

@@ -116,6 +116,7 @@ MUTATIONS = [
     # lines of names, and fields that may be absent
     (BETA, "quote = '\"'", "header_lines = 17", "$.layout[1].header_lines"),
     (BETA, "record_length = 40", "record_length = 40\nheader_lines = 1", "$.layout[0].header_lines"),
+    (BETA, "record_length = 40", "record_length = 40\ndelimiter = ','", "$.layout[0].delimiter"),
     (BETA, "start = 6, width = 13", 'start = 6, width = 13, name = "a"', f"{FIELD}[1].name"),
     (BETA, "start = 6, width = 13", "start = 6, width = 13, may_be_absent = true", f"{FIELD}[1].may_be_absent"),
     # what a feed must fill

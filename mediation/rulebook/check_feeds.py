@@ -308,9 +308,8 @@ class LayoutCheck:
             self.fault(".encoding", "JSON is written in utf-8")
         if layout.terminator == "none":
             self.fault(".terminator", "only fixed-width records can do without")
-        for name in ("quote", "record_length", "header_lines", "header", "trailer"):
-            if getattr(layout, name):
-                self.fault(f".{name}", "JSON lines have none")
+        lines = ("delimiter", "quote", "record_length", "header_lines", "header", "trailer")
+        self.at.has_not(lines, "JSON lines have none")
         self._have_not(("start", "width", "name"), "a field of a JSON record has a path instead")
         self._have_not(("may_be_absent",), "what is optional may be absent from a JSON record; leave it out")
         paths: dict[int, Steps] = {}
@@ -351,10 +350,7 @@ class LayoutCheck:
             self.fault(".record_length", "missing; how many bytes has a record, its terminator not counted?")
         elif not 1 <= length <= min(layout.max_record_bytes, MOST_RECORD_BYTES):
             self.fault(".record_length", "1 to max_record_bytes")
-        if layout.quote is not None:
-            self.fault(".quote", "only delimited records have quotes")
-        if layout.header_lines:
-            self.fault(".header_lines", "only delimited records stand under lines of names")
+        self.at.has_not(("delimiter", "quote", "header_lines"), "only delimited records have it")
         self._have_not(("name", "may_be_absent"), "only fields of delimited records have it")
         taken: list[tuple[int, int, int]] = []
         for place, field in enumerate(layout.field):

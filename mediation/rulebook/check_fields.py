@@ -75,6 +75,13 @@ class LayoutPlace(NamedTuple):
     def fault(self, path: str, what: str) -> None:
         self.known.findings.fault(self.file, self.path + path, what)
 
+    def has_not(self, options: tuple[str, ...], what: str) -> None:
+        """The layout sets no option that belongs to another format."""
+        unset = Layout(valid_from=self.layout.valid_from, format=self.layout.format)
+        for name in options:
+            if getattr(self.layout, name) != getattr(unset, name):
+                self.fault(f".{name}", what)
+
     def encoded(self, path: str, text: str) -> bytes | None:
         """`text` as its file holds it, or None after a fault."""
         try:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from mediation.rulebook.check_fields import LayoutPlace
 from mediation.rulebook.check_members import check_members
 from mediation.rulebook.formats import format_table
-from mediation.rulebook.model import Ber, Field, Layout
+from mediation.rulebook.model import Ber, Field
 from mediation.rulebook.tags import field_paths, members_of, paths_of, paths_of_values, tag_of
 
 MOST_ENTITY_TYPE = 63
@@ -49,13 +49,11 @@ _NEVER = ("start", "width", "name", "may_be_absent")
 def check_tags(of: LayoutPlace) -> None:
     """Add every fault of a layout of BER records."""
     layout = of.layout
-    plain = Layout(valid_from=layout.valid_from, format=layout.format)
     table = format_table(layout.format)
     if table is not None and not table.usage:
         of.fault(".format", f"holds no usage to be charged; read such files by md.decode(path, {layout.format!r})")
-    for name in ("quote", "record_length", "header", "trailer", "delimiter", "terminator", "header_lines"):
-        if getattr(layout, name) != getattr(plain, name):
-            of.fault(f".{name}", "BER has no such thing; [layout.ber] says what stands around the records")
+    lines = ("quote", "record_length", "header", "trailer", "delimiter", "terminator", "header_lines")
+    of.has_not(lines, "BER has no such thing; [layout.ber] says what stands around the records")
     if layout.encoding != "utf-8":
         of.fault(".encoding", "text in BER elements is UTF-8")
     if layout.ber is None:

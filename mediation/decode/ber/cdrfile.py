@@ -101,7 +101,7 @@ def _release(octet: int, extension: int) -> str:
 
 
 def lost_records(indicator: int) -> Lost:
-    """What the lost-CDR indicator says: none, at least 1 to 127, some (128), 1 to 126 counted, or 127 and more (255)."""
+    """What the lost-CDR indicator says: none, at least 1 to 127, some (128), exactly 1 to 126, 127 and more (255)."""
     if indicator in (0x80, 0xFF):
         return Lost(max(indicator & 0x7F, 1), False)
     return Lost(indicator & 0x7F, indicator == 0 or indicator > 0x80)

@@ -146,8 +146,8 @@ struct Cut {
     uint64_t next = 0;     // where the record at `end` says that it ends; 0 when it does not
 };
 
-// How one record follows the other: as elements, each perhaps behind a header of `head` octets that say nothing here, or
-// behind a CDR header of 3GPP TS 32.297 that says its length.
+// How one record follows the other: as elements, each perhaps behind a header of `head` octets that say nothing here,
+// or behind a CDR header of 3GPP TS 32.297 that says its length.
 struct BerFraming {
     enum Kind : uint8_t { elements, cdrs } kind = elements;
     uint32_t head = 0;  // at most kMaxHead
@@ -212,7 +212,7 @@ inline bool cut_record(BerFraming framing, const uint8_t* text, uint32_t limit, 
     return true;
 }
 
-// Blocks of so many octets, 0: none, of which one ends `first` octets behind the text's begin. No record crosses an end.
+// Blocks of so many octets, 0: none, of which one ends `first` octets behind the text's begin. No record crosses one.
 struct Blocks {
     uint32_t octets = 0, first = 0;
     uint64_t end(uint32_t at) const noexcept {

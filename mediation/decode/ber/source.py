@@ -9,7 +9,7 @@ Conventions
   Anything else behind the outermost element is one stretch.
 - A record that cannot be read is passed over as far as it says that it goes; where it does not say so, everything up to
   the end of the records' element is one stretch, or up to the end of the file; where records stand in blocks, up to
-  the next of them.
+  the next of them. A file of TS 32.297 has no blocks: its CDR headers say where the next record is.
 """
 
 from __future__ import annotations

@@ -106,7 +106,8 @@ def each_numbered(name, pieces):
 def blocks(name, *of):
     """Blocks of 512 octets, each of pieces, filled up."""
     pieces = []
-    for fill, block in zip(b"\xff\x00" * len(of), of):
+    for number, block in enumerate(of):
+        fill = (0xFF, 0x00)[number % 2]
         used = sum(len(piece.raw) for piece in block)
         pieces += [*block, *([filler(bytes([fill]) * (512 - used))] if used < 512 else [])]
     return family(name, pieces, "blocks")
@@ -119,7 +120,7 @@ FRAMES += [
     headed("records after a header of the sender's own", [GOOD, filler(b"\0" * 9), NEXT]),
     headed("nothing after a header of the sender's own", []),
     headed("filler alone after a header of the sender's own", [filler(b"\xff" * 99)]),
-    headed("a damaged record after a header of the sender's own", [GOOD, bad(b"\x1f" + b"\xff" * 9 + NEXT.raw, "bad_tag")]),
+    headed("a damaged record after a header of the sender's own", [GOOD, bad(b"\x1f\xff\xff" + NEXT.raw, "bad_tag")]),
     headed("a TS 32.297 file after a header of the sender's own", [
         header(ts32297.USUAL.packed(2, sum(len(piece.raw) for piece in TWO))), *TWO
     ]),
