@@ -55,17 +55,7 @@ def child(tmp_path_factory):
     child.close()
 
 
-# Items of a few octets in records of many: a text is cut by its records, and not by their items. To be settled.
-WIDE = {"records of a hundred containers"}
-
-
-def parameter(number):
-    name = GROWN[number].name
-    marks = [pytest.mark.xfail(reason="a text is cut by its records and not by their items", strict=True)]
-    return pytest.param(number, id=name.replace(" ", "_"), marks=marks if name in WIDE else [])
-
-
-@pytest.mark.parametrize("number", [*map(parameter, range(len(GROWN)))])
+@pytest.mark.parametrize("number", [pytest.param(n, id=case.name.replace(" ", "_")) for n, case in enumerate(GROWN)])
 def test_memory_does_not_follow_the_size(child, number):
     assert child.outcome(number) in OUTCOMES
 

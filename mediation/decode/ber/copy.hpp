@@ -84,6 +84,7 @@ inline void copy_coded(const BerContext& context, const uint8_t* text, const Wor
         return;
     }
     for (uint32_t i = 0; i < w.kept; ++i) {
+        __builtin_prefetch(text + begins[i + kSpareRows - 1]);  // perhaps of another row: it hurts nobody
         const uint32_t row = w.kept_rows ? w.kept_rows[i] : i;
         const bool again = begins[row] == begin && ends[row] == kept;
         begin = begins[row];

@@ -66,33 +66,31 @@ inline void say_again(BerRow& r, const int32_t* columns, uint32_t count) noexcep
 
 // ----------------------------------------------------------------------------------------- finished rows
 
-// Rows [from, to), of which those with an item number take what the row above them has.
+// Rows [from, to) of whole records take what the first row of their record has.
 template <typename T>
-inline void spread(T* data, const int16_t* item, uint32_t from, uint32_t to) noexcept {
-    T last{};
-    for (uint32_t row = from; row < to; ++row) {
-        last = item[row] ? last : data[row];
-        data[row] = last;
-    }
+inline void spread(T* data, const uint32_t* first, uint32_t from, uint32_t to) noexcept {
+    for (uint32_t row = from; row < to; ++row) data[row] = data[first[row]];
 }
 
 inline void spread_column(const TextPlan& plan, Work& work, int32_t column, uint32_t from, uint32_t to) noexcept {
-    const int16_t* item = work.records.row_item;
+    const uint32_t* first = work.records.row_first;
     const auto c = static_cast<size_t>(column);
     if (!std::memchr(work.nulls[c] + from, 0, to - from)) return;
-    spread(work.nulls[c], item, from, to);
+    spread(work.nulls[c], first, from, to);
     if (plan.columns[c].kind == Kind::utf8) {
         const auto field = static_cast<size_t>(plan.columns[c].field);
-        spread(work.begins[field], item, from, to);
-        spread(work.ends[field], item, from, to);
+        int64_t bytes = 0;
+        spread(work.begins[field], first, from, to);
+        spread(work.ends[field], first, from, to);
         for (uint32_t row = from; row < to; ++row)
-            if (item[row]) work.text_bytes[field] += 3 * (work.ends[field][row] & kTextLength) + 20;
+            bytes += (3 * (work.ends[field][row] & kTextLength) + 20) * (first[row] != row);
+        work.text_bytes[field] += bytes;
         return;
     }
     switch (kWidths[static_cast<int>(plan.columns[c].kind)]) {
-        case 2: return spread(reinterpret_cast<int16_t*>(work.data[c]), item, from, to);
-        case 16: return spread(reinterpret_cast<__int128*>(work.data[c]), item, from, to);
-        default: return spread(reinterpret_cast<int64_t*>(work.data[c]), item, from, to);
+        case 2: return spread(reinterpret_cast<int16_t*>(work.data[c]), first, from, to);
+        case 16: return spread(reinterpret_cast<__int128*>(work.data[c]), first, from, to);
+        default: return spread(reinterpret_cast<int64_t*>(work.data[c]), first, from, to);
     }
 }
 
@@ -111,16 +109,11 @@ inline void check_required(BerRow& r, uint32_t from, uint32_t to) noexcept {
 
 // Whole records' rows: what a record says beside its items is said in each of their rows; what must be there is.
 inline void finish_rows(BerRow& r, uint32_t from, uint32_t to) noexcept {
-    const int16_t* item = r.work.records.row_item;
+    const uint32_t* first = r.work.records.row_first;
     bool items = false;
-    for (uint32_t row = from; row < to; ++row) items |= item[row] != 0;
+    for (uint32_t row = from; row < to; ++row) items |= first[row] != row;
     if (items) {
-        uint8_t* flags = r.work.flags;
-        uint8_t of_record = 0;
-        for (uint32_t row = from; row < to; ++row) {
-            of_record = item[row] ? of_record : flags[row];
-            flags[row] |= of_record;
-        }
+        for (uint32_t row = from; row < to; ++row) r.work.flags[row] |= r.work.flags[first[row]];
         for (const int32_t c : r.program.record_columns) spread_column(r.plan, r.work, c, from, to);
     }
     check_required(r, from, to);

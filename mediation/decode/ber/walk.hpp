@@ -49,6 +49,7 @@ inline void begin_row(Walk& w, uint32_t row, uint32_t item) noexcept {
     w.row.filled = w.filled + w.open * columns;
     std::memset(w.row.filled, 0, columns);
     r.row_record[row] = w.row.record;
+    r.row_first[row] = w.base;
     r.row_item[row] = static_cast<int16_t>(item);
     r.rows = row + 1;
 }
@@ -159,7 +160,8 @@ inline bool begin_records(const TextPlan& plan, BerFraming framing, const uint8_
     Records& r = w.records;
     w.length = length;
     if (!detail::take(r, r.begin, rows + 1) || !detail::take(r, r.end, rows + 1) ||
-        !detail::take(r, r.fault, rows + 1) || !detail::take(r, r.row_record, rows + 1))
+        !detail::take(r, r.fault, rows + 1) || !detail::take(r, r.row_record, rows + 1) ||
+        !detail::take(r, r.row_first, rows + 1))
         return false;
     uint8_t* items = detail::take(w, 2 * (int64_t{rows} + 1));
     r.row_item = reinterpret_cast<int16_t*>(items);
