@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pyarrow as pa
 import pytest
 from hypothesis import assume, given, settings
@@ -17,14 +19,30 @@ from tests.test_tap3 import CALL
 
 EVENTS_AT = 277  # in the file of one call: behind its header
 HEAD, TAIL = CALL.read_bytes()[:EVENTS_AT], CALL.read_bytes()[EVENTS_AT + 301 :]
-HEADER = {
+TAP = {
     "decimals": 3,
     "offsets": {1: 3600},
     "entities": {1: (1, "ARSENAL1")},
     "rates": {1: 12 * 10**6},
     "fields": {"serving_network": "AUTPT", "host_charge_currency": "XDR"},
 }
+NOTHING: dict = {"decimals": 0, "offsets": {}, "entities": {}, "rates": {}}
+REPORT = bytes.fromhex("6180 5f290102") + b"\x5f\x26\x05AUTPT" + bytes.fromhex("6280")
 MAX_RECORD_BYTES = 1500
+
+
+class Around(NamedTuple):
+    """What stands around the records in a file of a format, and what it says to them."""
+
+    head: bytes
+    tail: bytes
+    says: dict
+
+
+FORMATS = {
+    "tap3": Around(HEAD, TAIL, TAP),
+    "nrtrde": Around(REPORT, bytes.fromhex("0000 540100 0000"), NOTHING | {"fields": {"serving_network": "AUTPT"}}),
+}
 
 # --------------------------------------------------------------------------------------- random records
 
@@ -73,11 +91,23 @@ def tap_times(draw):
     return b"".join(draw(st.permutations(parts)))
 
 
+offsets = st.sampled_from([b"+0800", b"+0800", b"-0330", b"+1800", b"+1801", b"+08:00", b"+0860", b"0800", b"+08x0", b""])
+
+
+@st.composite
+def event_times(draw):
+    parts = [draw(written(tag_of("a21"), False, draw(times)))] if draw(st.integers(0, 9)) else []
+    parts += [draw(written(tag_of("a45"), False, draw(offsets)))] if draw(st.integers(0, 9)) else []
+    return b"".join(draw(st.permutations(parts)))
+
+
 @st.composite
 def values(draw, field, coding):
     """Whether it is constructed, and contents."""
     if coding in ("tap_time", "tap_offset"):
         return True, draw(tap_times())
+    if coding in ("nrtrde_time", "nrtrde_offset"):
+        return True, draw(event_times())
     if coding == "tag":
         return True, b""
     octets = {
@@ -118,7 +148,7 @@ def element(draw, paths, depth=0):
 @st.composite
 def records(draw, feed):
     """One record: some of the fields that records of its tag can have."""
-    decoder = naive.Decoder(feed, HEADER)
+    decoder = naive.Decoder(feed, NOTHING)
     tops = sorted({path.steps[0] for path, _ in decoder.paths})
     top = draw(st.sampled_from([*tops, *(steps[0] for steps in decoder.items * 4)]))  # those with items more often
     paths = [(path, decoder.fields[number]) for path, number in decoder.paths if path.steps[0] == top]
@@ -149,10 +179,10 @@ def files(draw, feed):
 # ------------------------------------------------------------------------------------------- the twin
 
 
-@pytest.fixture(scope="module")
-def feed(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("ber")
-    return tap_book(folder / "book", layout=f"max_record_bytes = {MAX_RECORD_BYTES}").feeds["t"]
+@pytest.fixture(scope="module", params=FORMATS)
+def feed(request, tmp_path_factory):
+    layout = f"max_record_bytes = {MAX_RECORD_BYTES}"
+    return tap_book(tmp_path_factory.mktemp("ber"), layout=layout, format_name=request.param).feeds["t"]
 
 
 def read(path, feed, chunk_bytes=CHUNK_BYTES):
@@ -194,10 +224,11 @@ def without_nulls(row: dict) -> dict:
 
 
 def check(path, feed, events: bytes):
-    data = HEAD + events + TAIL
+    around = FORMATS[feed.declared.layout[0].format]
+    data, at = around.head + events + around.tail, len(around.head)
     path.write_bytes(data)
     usage, rejects, places = read(path, feed)
-    rows, expected, end = naive.decode(feed, HEADER, data, EVENTS_AT)
+    rows, expected, end = naive.decode(feed, around.says, data, at)
     derived = {"voice_mo": {"22": "sms_mo"}, "voice_mt": {"21": "sms_mt"}}
     for row in rows:
         row["record_type"] = derived.get(row["record_type"], {}).get(
@@ -212,7 +243,7 @@ def check(path, feed, events: bytes):
     assert places["usage"] + places["reject"] == places["record"] + places["undecodable"]
     assert places["reject"] == sum(row["byte_length"] for row in rejects)
     assert places["usage"] == sum(row["byte_length"] for row in usage if row["item_no"] == 0)
-    assert end >= EVENTS_AT
+    assert end >= at
     return usage, rejects, places
 
 
