@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 import mediation
+from mediation.rulebook.bare import bare_feed
 from tests.asn1 import ts32297
 from tests.asn1.book import book_of, decoded
 from tests.malformed import ANYTHING
-from mediation.rulebook.bare import bare_feed
 from tests.malformed.asn1 import FORMS, contents, exchange, framed, lengths, tags, tap
 
 FAMILIES = lengths.LENGTHS + tags.TAGS + contents.CONTENTS + tap.TAP + framed.FRAMES + exchange.NRTRDE + exchange.RAP
@@ -32,7 +32,9 @@ def book(tmp_path_factory):
     def of(case):
         if case.form not in made:
             form, layout = FORMS[case.form]
-            made[case.form] = bare_feed("rap").book if form == "rap" else book_of(tmp_path_factory.mktemp("book"), form, **layout)
+            made[case.form] = (
+                bare_feed("rap").book if form == "rap" else book_of(tmp_path_factory.mktemp("book"), form, **layout)
+            )
         return made[case.form]
 
     return of

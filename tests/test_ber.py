@@ -61,6 +61,9 @@ tag = "{{a9,a10,a14}}/a501"
 """
 
 
+TAP_DERIVED = {"voice_mo": {"22": "sms_mo"}, "voice_mt": {"21": "sms_mt"}}
+
+
 class Setting(NamedTuple):
     """A feed, its twin, what stands around its records, and its derived record types."""
 
@@ -74,8 +77,15 @@ class Setting(NamedTuple):
 def tap_setting(folder) -> Setting:
     whole = CALL.read_bytes()
     feed = tap_book(folder / "book", layout=OWN).feeds["t"]
-    derived = {"voice_mo": {"22": "sms_mo"}, "voice_mt": {"21": "sms_mt"}}
-    return Setting(feed, naive.Decoder(feed, HEADER), whole[:EVENTS_AT], whole[EVENTS_AT + 301 :], derived)
+    return Setting(feed, naive.Decoder(feed, HEADER), whole[:EVENTS_AT], whole[EVENTS_AT + 301 :], TAP_DERIVED)
+
+
+def nrtrde_setting(folder) -> Setting:
+    head, tail = bytes.fromhex("6180 5f290102") + b"\x5f\x26\x05AUTPT" + bytes.fromhex("6280"), "0000 540100 0000"
+    layout = f"max_record_bytes = {MAX_RECORD_BYTES}"
+    feed = tap_book(folder / "book", layout=layout, format_name="nrtrde").feeds["t"]
+    twin = naive.Decoder(feed, NO_HEADER | {"fields": {"serving_network": "AUTPT"}})
+    return Setting(feed, twin, head, bytes.fromhex(tail), TAP_DERIVED)
 
 
 def ts32298_setting(folder) -> Setting:
@@ -140,11 +150,25 @@ def tap_times(draw):
     return b"".join(draw(st.permutations(parts)))
 
 
+offsets = st.sampled_from(
+    [b"+0800", b"+0800", b"-0330", b"+1800", b"+1801", b"+08:00", b"+0860", b"0800", b"+08x0", b""]
+)
+
+
+@st.composite
+def event_times(draw):
+    parts = [draw(written(tag_of("a21"), False, draw(times)))] if draw(st.integers(0, 9)) else []
+    parts += [draw(written(tag_of("a45"), False, draw(offsets)))] if draw(st.integers(0, 9)) else []
+    return b"".join(draw(st.permutations(parts)))
+
+
 @st.composite
 def values(draw, field, coding):
     """Whether it is constructed, and contents."""
     if coding in ("tap_time", "tap_offset"):
         return True, draw(tap_times())
+    if coding in ("nrtrde_time", "nrtrde_offset"):
+        return True, draw(event_times())
     if coding == "tag":
         return True, b""
     octets = {
@@ -222,7 +246,7 @@ def files(draw, setting):
 # ------------------------------------------------------------------------------------------- the twin
 
 
-@pytest.fixture(scope="module", params=[tap_setting, ts32298_setting])
+@pytest.fixture(scope="module", params=[tap_setting, nrtrde_setting, ts32298_setting])
 def setting(request, tmp_path_factory):
     return request.param(tmp_path_factory.mktemp("ber"))
 

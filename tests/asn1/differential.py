@@ -20,8 +20,21 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from tests.asn1 import ber, chf, declared, gsn, known, known_chf, modules, nrtrde, tap, tap_old, tap_rows
-from tests.asn1 import ts32297, ts32298
+from tests.asn1 import (
+    ber,
+    chf,
+    declared,
+    gsn,
+    known,
+    known_chf,
+    modules,
+    nrtrde,
+    tap,
+    tap_old,
+    tap_rows,
+    ts32297,
+    ts32298,
+)
 from tests.asn1.book import Decoded, book_of, decoded
 
 VALUES = 250  # of a file

@@ -172,22 +172,22 @@ def to_pycrate(kind, value):
 
 # Event and file members by name: application tag and type. Written from what is told of NRTRDE 2.1; `s` is octets.
 COMMON = {
-    **{"imsi": (34, "s"), "imei": (33, "s"), "callEventStartTimeStamp": (21, "s"), "utcTimeOffset": (45, "s")},
-    **{"callEventDuration": (19, "i"), "causeForTermination": (24, "i")},
+    "imsi": (34, "s"), "imei": (33, "s"), "callEventStartTimeStamp": (21, "s"), "utcTimeOffset": (45, "s"),
+    "callEventDuration": (19, "i"), "causeForTermination": (24, "i"),
 }
 SERVICE = {"serviceCode": (46, {"teleServiceCode": (43, "s"), "bearerServiceCode": (18, "s")})}
 RECORDED = {"recEntityId": (35, "s"), "callReference": (23, "i")}
 PLACED = {
-    **{"chargeAmount": (25, "i"), "servingNetwork": (15, "s"), "msisdn": (49, "s"), "locationArea": (48, "i")},
+    "chargeAmount": (25, "i"), "servingNetwork": (15, "s"), "msisdn": (49, "s"), "locationArea": (48, "i"),
     "cellId": (47, "i"),
 }
 NUMBERS = {
-    **{"supplementaryServiceCode": (42, "s"), "dialledDigits": (30, "s"), "connectedNumber": (27, "s")},
+    "supplementaryServiceCode": (42, "s"), "dialledDigits": (30, "s"), "connectedNumber": (27, "s"),
     "thirdPartyNumber": (44, "s"),
 }
 CARRIED = {
-    **{"accessPointNameNI": (16, "s"), "accessPointNameOI": (17, "s"), "dataVolumeIncoming": (28, "i")},
-    **{"dataVolumeOutgoing": (29, "i"), "sgsnAddress": (40, "s"), "ggsnAddress": (32, "s"), "chargingId": (26, "i")},
+    "accessPointNameNI": (16, "s"), "accessPointNameOI": (17, "s"), "dataVolumeIncoming": (28, "i"),
+    "dataVolumeOutgoing": (29, "i"), "sgsnAddress": (40, "s"), "ggsnAddress": (32, "s"), "chargingId": (26, "i"),
 }
 NRTRDE_EVENTS = {
     "moc": (3, {**COMMON, **SERVICE, **NUMBERS, **RECORDED, **PLACED}),
@@ -195,8 +195,8 @@ NRTRDE_EVENTS = {
     "gprs": (5, {**COMMON, **CARRIED, **PLACED}),
 }
 NRTRDE_HEAD = {
-    **{"specificationVersionNumber": (41, "i"), "releaseVersionNumber": (37, "i"), "sender": (38, "s")},
-    **{"recipient": (36, "s"), "sequenceNumber": (39, "s"), "fileAvailableTimeStamp": (31, "s")},
+    "specificationVersionNumber": (41, "i"), "releaseVersionNumber": (37, "i"), "sender": (38, "s"),
+    "recipient": (36, "s"), "sequenceNumber": (39, "s"), "fileAvailableTimeStamp": (31, "s"),
     "utcTimeOffset": (45, "s"),
 }
 

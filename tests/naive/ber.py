@@ -11,6 +11,7 @@ Conventions
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from mediation.rulebook.columns import may_be_null
@@ -28,6 +29,10 @@ from tests.naive.octets import (
     signed,
     user,
 )
+
+MEMBERS = {"tap_time": ("a16", "a232"), "nrtrde_time": ("a21", "a45")}  # of a time: local, and what says its offset
+MEMBERS |= {"tap_offset": MEMBERS["tap_time"], "nrtrde_offset": MEMBERS["nrtrde_time"]}
+COMPOSITE = ("tag", *MEMBERS)
 
 DEPTH = 32
 
@@ -178,7 +183,8 @@ class Decoder:
         rows = [self.finished(row, flags) for row, flags in zip(self.rows, self.flags, strict=True)]
         for number, field in enumerate(self.fields):
             if not may_be_null(field) and any(row.get(field.column) is None for row in rows):
-                self.faults.append((number, "unknown_value" if field.coding == "tag" else "missing_value"))
+                is_type = field.coding == "tag" and field.column == "record_type"
+                self.faults.append((number, "unknown_value" if is_type else "missing_value"))
             for row in rows:
                 there = row.get(field.column) is not None
                 if not there and any(row.get(column) in values for column, values in (field.required_if or {}).items()):
@@ -194,7 +200,7 @@ class Decoder:
         beside = {f.column for f in self.fields} - {
             self.fields[n].column for p, n in self.paths if self.in_item(p.steps)
         }
-        shared = {name: value for name, value in self.rows[0].items() if name in beside}
+        shared = {name: self.rows[0][name] for name in beside - {*self.layout.ber.sums} if name in self.rows[0]}
         return row | shared | self.header["fields"] | {"flags": flags | self.flags[0]}
 
     def in_item(self, steps) -> bool:
@@ -235,7 +241,7 @@ class Decoder:
         steps = (*above, step) if step else None
         actions = [number for path, number in self.paths if steps and path.steps == steps]
         opens = bool(steps) and node.constructed and self.has_below(steps)
-        values = [number for number in actions if self.fields[number].coding != "tag"]
+        values = [path for path, _ in self.paths if path.steps == steps and self.coding(path, _) not in COMPOSITE]
         if steps and not values and not node.constructed and self.has_below(steps):
             raise Bad("bad_tag")
         waits = opens and steps in self.waits
@@ -244,8 +250,8 @@ class Decoder:
         else:
             end, after = None, None
         for number in sorted(actions):
-            coding = next(path.coding for path, n in self.paths if path.steps == steps and n == number)
-            self.value(number, coding or self.fields[number].coding, node, end, place.row)
+            coding = next(self.coding(path, n) for path, n in self.paths if path.steps == steps and n == number)
+            self.value(number, coding, node, end, place.row, steps)
         if not opens:
             return after
         if depth == DEPTH:
@@ -275,6 +281,9 @@ class Decoder:
             self.flags[later] |= self.flags[row]
             self.rows[later] |= {name: value for name, value in self.rows[row].items() if name in own - within}
 
+    def coding(self, path: Path, number: int) -> str:
+        return path.coding or self.fields[number].coding
+
     def has_below(self, steps) -> bool:
         return any(self.below(path.steps, steps) for path, _ in self.paths) or any(
             self.below(each, steps) for each in self.items + self.waits
@@ -295,12 +304,12 @@ class Decoder:
 
     # -------------------------------------------------------------------------------------- one value
 
-    def value(self, number: int, coding: str, node: Node, end: int, row: int) -> None:
+    def value(self, number: int, coding: str, node: Node, end: int, row: int, steps) -> None:
         field, known = self.fields[number], self.rows[row]
         if known.get(field.column) is not None and not field.sum:
             return
         octets = self.data[node.content : end]
-        if node.constructed and coding not in ("tag", "tap_time", "tap_offset"):
+        if node.constructed and coding not in COMPOSITE:
             self.faults.append((number, "segmented_value"))
             return
         if coding == "octets":
@@ -311,7 +320,7 @@ class Decoder:
         if not octets and coding != "tag":
             return
         try:
-            value = self.converted(field, coding, node, octets, row)
+            value = self.converted(field, coding, steps, octets, row)
             if value is not None:
                 known[field.column] = self.added(field, known.get(field.column), value)
         except Faulty as faulty:
@@ -327,12 +336,11 @@ class Decoder:
             raise Faulty("number_overflow")
         return value
 
-    def converted(self, field, coding: str, node: Node, octets: bytes, row: int):
+    def converted(self, field, coding: str, steps, octets: bytes, row: int):
         if coding == "tag":
-            names = {path.steps[0]: name for raw, name in field.values.items() for path in paths_of(raw)}
-            return names[self.following((), node)]
-        if coding in ("tap_time", "tap_offset"):
-            return self.tap(coding, octets, row)
+            return next((name for raw, name in field.values.items() if Path(steps, None) in paths_of(raw)), None)
+        if coding in MEMBERS:
+            return self.time(coding, octets, row)
         if coding == "entity":
             kind, identity = self.header["entities"].get(int.from_bytes(octets, "big", signed=True), (None, None))
             return identity if not field.entity_types or kind in field.entity_types else None
@@ -348,18 +356,27 @@ class Decoder:
             return self.text(coding, octets)
         return self.number(field, coding, octets)
 
-    def tap(self, coding: str, octets: bytes, row: int):
-        code = child_of(octets, 0, len(octets), tag_of("a232"))
-        offset = None
-        if code is not None and code[1] > code[0].content:
-            offset = self.header["offsets"].get(int.from_bytes(octets[code[0].content : code[1]], "big", signed=True))
-        if coding == "tap_offset":
-            return offset
-        time = child_of(octets, 0, len(octets), tag_of("a16"))
+    def offset(self, coding: str, octets: bytes) -> int | None:
+        """In seconds, by the file's code or as it is written."""
+        said = child_of(octets, 0, len(octets), tag_of(MEMBERS[coding][1]))
+        if said is None or said[1] == said[0].content:
+            return None
+        held = octets[said[0].content : said[1]]
+        if coding.startswith("tap"):
+            return self.header["offsets"].get(int.from_bytes(held, "big", signed=True))
+        found = re.fullmatch(r"([+-])([0-9]{2}):?([0-5][0-9])", held.decode("latin-1"))
+        if found is None or int(found[2]) * 60 + int(found[3]) > 18 * 60:
+            raise Faulty("bad_utc_offset")
+        return (int(found[2]) * 3600 + int(found[3]) * 60) * (-1 if found[1] == "-" else 1)
+
+    def time(self, coding: str, octets: bytes, row: int):
+        if coding.endswith("offset"):
+            return self.offset(coding, octets)
+        time = child_of(octets, 0, len(octets), tag_of(MEMBERS[coding][0]))
         if time is None:
             return None
         text = octets[time[0].content : time[1]].decode("latin-1")
-        instant = local(text)
+        instant, offset = local(text), self.offset(coding, octets)
         if text.endswith("60"):
             self.flags[row] |= 2
         if offset is None:
@@ -383,6 +400,8 @@ class Decoder:
     def text(coding: str, octets: bytes) -> str | None:
         if coding == "hex":
             return octets.hex()
+        if coding == "integer":
+            return str(signed(octets))
         if coding in ("bcd", "tbcd"):
             return characters(octets, coding == "tbcd") or None
         if coding == "address":
@@ -391,8 +410,6 @@ class Decoder:
             return ("+" if international else "") + found if found else None
         if coding == "plmn":
             return network(octets)
-        if coding == "integer":
-            return str(signed(octets))
         if coding == "ip" and len(octets) in (4, 16):
             return address_of_host(octets)
         if coding == "uri":
