@@ -8,6 +8,7 @@ Conventions
 
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libcpp cimport bool as cbool
+from libcpp.string cimport string
 from libcpp.vector cimport vector
 
 from mediation.decode._text cimport (
@@ -26,8 +27,29 @@ from mediation.native._status import codes as all_codes
 
 
 cdef extern from "decode/ber/walk.hpp" namespace "mediation" nogil:
+    cdef enum class Coding(uint8_t):
+        octets
+        integer
+        bcd
+        tbcd
+        address
+        hex
+        ip
+        tag
+        tap_time
+        tap_offset
+        time9
+        entity
+        rate
+        header
+        negated
+
     cdef enum class Code(int16_t):
         ok
+
+    cdef enum class BerFraming(uint8_t):
+        elements
+        cdrs
 
     cdef enum class Stop(uint8_t):
         paused
@@ -46,12 +68,73 @@ cdef extern from "decode/ber/walk.hpp" namespace "mediation" nogil:
         Code code
         uint64_t next
 
+    cdef enum class Wants "mediation::Predicate::Wants"(uint8_t):
+        anything
+        integer
+        octets
+
+    cdef cppclass Predicate:
+        uint32_t tag
+        Wants wants
+        int64_t integer
+        string octets
+
+    cdef cppclass BerAction:
+        Coding coding
+        cbool sum
+        int16_t constant
+        uint64_t types
+        uint32_t field
+
+    cdef cppclass BerNode:
+        Predicate predicate
+        int32_t variant
+        uint32_t first_action
+        uint32_t actions
+        cbool item
+        cbool no_value
+        uint32_t name
+
+    cdef cppclass BerSlot:
+        uint32_t tag
+        uint32_t node
+
+    cdef cppclass BerProgram:
+        vector[BerNode] nodes
+        vector[BerAction] actions
+        vector[int32_t] record_columns
+        vector[uint32_t] header_fields
+        vector[uint32_t] required
+        int32_t type_field
+        void set_children(uint32_t parent, const vector[BerSlot]& children)
+
+    cdef cppclass Named "mediation::BerContext::Named":
+        int64_t code
+        int64_t value
+
+    cdef cppclass Entity "mediation::BerContext::Entity":
+        int64_t code
+        int64_t type
+        string id
+
+    cdef cppclass BerContext:
+        BerFraming framing
+        int64_t multiplier
+        int64_t divisor
+        vector[Named] offsets_us
+        vector[Named] rates
+        vector[Entity] entities
+        vector[string] texts
+        vector[int16_t] codes
+
     Cut cut_records(BerFraming framing, const uint8_t* text, uint32_t at, uint32_t filled, uint64_t container,
                     cbool indefinite, uint32_t longest, uint32_t most)
     cbool begin_records(const TextPlan& plan, BerFraming framing, const uint8_t* text, uint32_t length, uint32_t spare,
                         Work& work, uint32_t& capacity)
     Walked walk(const TextPlan& plan, const BerProgram& program, const BerContext& context, const uint8_t* text,
                 uint32_t capacity, Work& work, int64_t& unknown)
+    int64_t coded_bytes(const Work& work, int32_t field)
+    void copy_coded(const BerContext& context, const uint8_t* text, const Work& work, int32_t field, ColumnOut& out)
 
 
 CODINGS = {
@@ -67,6 +150,8 @@ MOST_RECORDS = 1 << 16  # of one piece; bounds what its columns can take, howeve
 
 cdef class BerPlan(Plan):
     """A tag table made ready to run; built by `decode/ber/layout.py` and never changed afterwards."""
+
+    cdef BerProgram program
 
     def add_node(self, str name, children, actions, *, predicate=None, int variant=-1, bint item=False):
         """The next node of the tree; nodes of its children, by tag, come later.
@@ -148,6 +233,9 @@ cdef class Context:
     codes : list of int
         Likewise; -1 where there is none.
     """
+
+    cdef BerContext native
+    cdef readonly bint cdrs
 
     def __cinit__(self, *, bint cdrs=False, int decimals=0, offsets=(), rates=(), entities=(), texts=(), codes=()):
         cdef Named named
@@ -258,3 +346,11 @@ def decode_ber(BerPlan plan, Context context, Text text, int64_t begin, int64_t 
         spare = 4 * capacity
     copier.plan, copier.bytes_, copier.context = plan, bytes_, context
     return finish_decoded(plan, builder, places, work, copier, source_id, byte_offset), unknown
+
+
+cdef const BerProgramRef* program_of(Plan plan) except NULL:
+    return <const BerProgramRef*> &(<BerPlan?> plan).program
+
+
+cdef const BerContextRef* context_of(object context) except NULL:
+    return <const BerContextRef*> &(<Context?> context).native
