@@ -106,7 +106,7 @@ cdef class NestedPlan:
         return column
 
     cdef list add_fixed(self, list builders, Work& work):
-        """Adds a table's columns of fixed width, all zero; returns the places of all columns, None for text."""
+        """Adds a table's columns of fixed width; returns the places of all columns, None for text."""
         cdef size_t c
         cdef Builder builder
         places = []
@@ -114,7 +114,8 @@ cdef class NestedPlan:
             places.append(None)
             if self.tree.native.columns[c].kind != Kind.utf8:
                 builder = builders[self.nested.column_table[c]]
-                places[c] = builder.add(self.tree.columns[c][0], self.tree.native.columns[c].kind, True, self.tree.columns[c][2])
+                name, kind, dictionary, *_ = self.tree.columns[c]
+                places[c] = builder.add(name, kind, True, dictionary)
                 work.data[c] = builder.out(places[c]).data
         return places
 
@@ -128,7 +129,8 @@ cdef class NestedPlan:
         for c in range(self.tree.native.columns.size()):
             column, builder = &self.tree.native.columns[c], builders[self.nested.column_table[c]]
             if places[c] is None:
-                places[c] = builder.add(self.tree.columns[c][0], Kind.utf8, True, None, coded_bytes(work, column.field))
+                size = coded_bytes(work, column.field)
+                places[c] = builder.add(self.tree.columns[c][0], Kind.utf8, True, None, size)
             out, work.kept = builder.out(places[c]), rows[self.nested.column_table[c]]
             with nogil:
                 if column.kind == Kind.utf8:

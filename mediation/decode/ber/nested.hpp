@@ -6,7 +6,7 @@
 // - A mark is a column that is null where its struct or list is missing. Offsets of a list say for every row of the
 //   table that it stands in where its elements begin.
 // - The records have been taken: nothing here rejects one. What is left out of a row is counted in it.
-// - Steps: `count_rows`, `take_tables`, `clear_tables`, `walk_nested`, `finish_offsets`; text is copied by `copy_coded`.
+// - Steps: `count_rows`, `take_tables`, `clear_tables`, `walk_nested`, `finish_offsets`; `copy_coded` copies text.
 #pragma once
 
 #include <algorithm>
@@ -92,14 +92,15 @@ inline bool by_header(Coding coding) noexcept {
 inline void store_values(NestedWalk& w, const BerNode& node, const Element& e) noexcept {
     const BerAction* actions = &w.row.program.actions[node.first_action];
     const FieldPlan& first = w.row.plan.fields[actions->field];
-    if (!is_null(w.row, first)) {
+    if (!w.missing(static_cast<uint32_t>(first.column))) {
         ++w.counted(w.out.repeated);
         return;
     }
     for (uint32_t i = 0; i < node.actions; ++i)
         store(w.row, actions[i], e.constructed, e.content, static_cast<uint32_t>(e.end));
     uint32_t& fault = w.row.work.records.fault[0];
-    const bool unexplained = by_header(actions->coding) && e.content < e.end && is_null(w.row, first);
+    const bool unexplained = by_header(actions->coding) && e.content < e.end &&
+                             w.missing(static_cast<uint32_t>(first.column));
     w.counted(w.out.unreadable) += fault != 0 || unexplained;
     fault = 0;
 }
