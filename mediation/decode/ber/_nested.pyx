@@ -42,7 +42,7 @@ cdef extern from "decode/ber/nested.hpp" namespace "mediation" nogil:
         int64_t* unreadable
         int16_t* record
 
-    vector[uint32_t] count_rows(const TextPlan& plan, const BerProgramRef& program, const NestedProgram& nested,
+    vector[uint32_t] count_nested(const TextPlan& plan, const BerProgramRef& program, const NestedProgram& nested,
                                 const BerContextRef& context, const uint8_t* text, const vector[NestedRecord]& records)
     bint take_tables(const TextPlan& plan, const NestedProgram& nested, const vector[uint32_t]& rows, Work& work)
     void clear_tables(const TextPlan& plan, const NestedProgram& nested, const vector[uint32_t]& rows,
@@ -198,7 +198,7 @@ def decode_nested(NestedPlan plan, context, Text text, int64_t begin, int64_t le
     cdef uint32_t i, list_
     cdef Builder builder
     with nogil:
-        rows = count_rows(plan.tree.native, plan.program[0], plan.nested, said[0], bytes_, records)
+        rows = count_nested(plan.tree.native, plan.program[0], plan.nested, said[0], bytes_, records)
         enough = take_tables(plan.tree.native, plan.nested, rows, work)
     if not enough:
         raise MemoryError

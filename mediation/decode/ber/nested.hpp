@@ -6,7 +6,7 @@
 // - A mark is a column that is null where its struct or list is missing. Offsets of a list say for every row of the
 //   table that it stands in where its elements begin.
 // - The records have been taken: nothing here rejects one. What is left out of a row is counted in it.
-// - Steps: `count_rows`, `take_tables`, `clear_tables`, `walk_nested`, `finish_offsets`; `copy_coded` copies text.
+// - Steps: `count_nested`, `take_tables`, `clear_tables`, `walk_nested`, `finish_offsets`; `copy_coded` copies text.
 #pragma once
 
 #include <algorithm>
@@ -70,7 +70,7 @@ struct NestedWalk {
     uint8_t& missing(uint32_t column) const noexcept { return row.work.nulls[column][row.row]; }
 };
 
-inline uint32_t variant_of(const BerRow& r, const BerNode& parent, const Element& e) noexcept {
+inline uint32_t nested_node(const BerRow& r, const BerNode& parent, const Element& e) noexcept {
     for (auto node = static_cast<int32_t>(r.program.child(parent, e.tag)); node > 0;
          node = r.program.nodes[static_cast<size_t>(node)].variant)
         if (fits(r.program.nodes[static_cast<size_t>(node)].predicate, r.text, e)) return static_cast<uint32_t>(node);
@@ -135,7 +135,7 @@ inline void begin_nested(NestedWalk& w, uint32_t list) noexcept {
 template <bool kFill>
 inline void nested_element(NestedWalk& w, const BerNode& parent, const Element& e, uint32_t next,
                            uint32_t& at) noexcept {
-    const uint32_t found = variant_of(w.row, parent, e);
+    const uint32_t found = nested_node(w.row, parent, e);
     at = next;
     if (!found) {
         if (kFill) ++w.counted(w.out.unknown);
@@ -197,7 +197,7 @@ inline void nested_records(NestedWalk& w, const std::vector<NestedRecord>& recor
 }  // namespace detail
 
 // Step 1: at most so many rows of every table.
-inline std::vector<uint32_t> count_rows(const TextPlan& plan, const BerProgram& program, const NestedProgram& nested,
+inline std::vector<uint32_t> count_nested(const TextPlan& plan, const BerProgram& program, const NestedProgram& nested,
                                         const BerContext& context, const uint8_t* text,
                                         const std::vector<NestedRecord>& records) {
     Work none;
@@ -229,7 +229,7 @@ inline bool take_tables(const TextPlan& plan, const NestedProgram& nested, const
         if (plan.columns[c].kind != Kind::utf8) continue;
         const auto f = static_cast<size_t>(plan.columns[c].field);
         if (!(w.begins[f] = detail::take_rows(w, count)) || !(w.ends[f] = detail::take_rows(w, count))) return false;
-        std::memset(w.ends[f], 0, static_cast<size_t>(count) * sizeof(uint32_t));
+        for (uint32_t* bounds : {w.begins[f], w.ends[f]}) std::fill_n(bounds, count, 0u);
     }
     return true;
 }
