@@ -123,7 +123,7 @@ std::string cells(const Table& table, const uint8_t* text, Work& work, size_t c,
 // By column its cells; then by list how many elements each row has, and what is left out of every record.
 std::vector<std::string> decode(const Table& table, const uint8_t* text, const std::vector<NestedRecord>& records) {
     Work work;
-    const auto most = count_rows(table.plan, table.program, table.nested, table.context, text, records);
+    const auto most = count_nested(table.plan, table.program, table.nested, table.context, text, records);
     REQUIRE(most[0] == records.size() && take_tables(table.plan, table.nested, most, work));
     std::vector<BuildColumn> built(table.plan.columns.size());
     for (size_t c = 0; c < built.size(); ++c) {

@@ -13,12 +13,13 @@ def decode_nested(
 ) -> tuple[list[Batch], list[Batch]]: ...
 
 @disjoint_base
-class NestedPlan(BerPlan):
-    def finish_nested(
-        self,
+class NestedPlan:
+    def __new__(
+        cls,
+        tree: BerPlan,
         *,
         nodes: Iterable[tuple[Iterable[int], str | None, int | None, str | None]],
         lists: Iterable[tuple[int, str]],
         column_tables: list[int],
         records: list[str],
-    ) -> None: ...
+    ) -> NestedPlan: ...

@@ -9,8 +9,8 @@ Conventions
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint32_t
 from libcpp.vector cimport vector
 
-from mediation.decode._text cimport ColumnPlan, Text, TextPlan, Work, checked, finish_nulls
-from mediation.decode.ber._ber cimport BerContext, BerPlan, BerProgram, Context, coded_bytes, copy_coded
+from mediation.decode._text cimport ColumnPlan, Plan, Text, TextPlan, Work, checked, finish_nulls
+from mediation.decode.ber._ber cimport BerContextRef, BerProgramRef, context_of, program_of
 from mediation.native._column cimport Batch, Builder, ColumnOut, ColumnView, Dictionary, Kind
 
 
@@ -42,14 +42,16 @@ cdef extern from "decode/ber/nested.hpp" namespace "mediation" nogil:
         int64_t* unreadable
         int16_t* record
 
-    vector[uint32_t] count_rows(const TextPlan& plan, const BerProgram& program, const NestedProgram& nested,
-                                const BerContext& context, const uint8_t* text, const vector[NestedRecord]& records)
+    vector[uint32_t] count_nested(const TextPlan& plan, const BerProgramRef& program, const NestedProgram& nested,
+                                const BerContextRef& context, const uint8_t* text, const vector[NestedRecord]& records)
     bint take_tables(const TextPlan& plan, const NestedProgram& nested, const vector[uint32_t]& rows, Work& work)
     void clear_tables(const TextPlan& plan, const NestedProgram& nested, const vector[uint32_t]& rows,
                       const LeftOut& out, const Work& work)
-    void walk_nested(const TextPlan& plan, const BerProgram& program, const NestedProgram& nested,
-                     const BerContext& context, const uint8_t* text, const vector[NestedRecord]& records,
+    void walk_nested(const TextPlan& plan, const BerProgramRef& program, const NestedProgram& nested,
+                     const BerContextRef& context, const uint8_t* text, const vector[NestedRecord]& records,
                      const vector[uint32_t*]& offsets, const LeftOut& out, vector[uint32_t]& rows, Work& work)
+    int64_t coded_bytes(const Work& work, int32_t field)
+    void copy_coded(const BerContextRef& context, const uint8_t* text, const Work& work, int32_t field, ColumnOut& out)
     void finish_offsets(const NestedProgram& nested, uint32_t list, const vector[uint32_t]& rows, const Work& work,
                         uint32_t* offsets)
 
@@ -57,74 +59,82 @@ cdef extern from "decode/ber/nested.hpp" namespace "mediation" nogil:
 OWN = ("record", "unknown", "repeated", "unreadable")  # columns of table 0 that no element fills
 
 
-cdef class NestedPlan(BerPlan):
-    """The nested table's tag table; built by `decode/ber/nested.py` and never changed afterwards."""
+cdef class NestedPlan:
+    """The nested table's tag table, made ready to run and never changed afterwards.
 
+    Parameters
+    ----------
+    tree : BerPlan
+        Its nodes, and a column for every value and every mark.
+    nodes : list of tuple
+        For each node: the lists that are there with it, the column that marks it or None, the list that it is an
+        element of or None, and the record that it is or None.
+    lists : list of tuple
+        (table that the list stands in, column there that marks it).
+    column_tables : list of int
+        For each column of the tree.
+    records : list of str
+        The values of the column `record`.
+    """
+
+    cdef Plan tree
+    cdef const BerProgramRef* program
     cdef NestedProgram nested
     cdef Dictionary records
 
-    def finish_nested(self, *, nodes, lists, column_tables, records):
-        """What an element is to the tables, once the tree has its nodes.
-
-        Parameters
-        ----------
-        nodes : list of tuple
-            For each node: the lists that are there with it, the column that marks it or None, the list that it is an
-            element of or None, and the record that it is or None.
-        lists : list of tuple
-            (table that the list stands in, column there that marks it).
-        column_tables : list of int
-            For each column of the plan.
-        records : list of str
-            The values of the column `record`.
-        """
+    def __cinit__(self, Plan tree, *, nodes, lists, column_tables, records):
         cdef NestedNode node
         cdef NestedList each
+        self.tree, self.program, self.records = tree, program_of(tree), Dictionary(records)
         for opens, mark, list_, record in nodes:
             node.first_open, node.opens = <uint32_t> self.nested.opens.size(), <uint32_t> len(opens)
             for number in opens:
                 self.nested.opens.push_back(number)
-            node.mark = -1 if mark is None else self.index(mark)
-            if mark is not None:
-                self.native.columns[node.mark].field = 0  # as if one filled it: its nulls are those that it is given
+            node.mark = -1 if mark is None else self.mark(mark)
             node.list = -1 if list_ is None else list_
             node.record = -1 if record is None else records.index(record)
             self.nested.nodes.push_back(node)
         for above, mark in lists:
-            each.above, each.mark = above, self.index(mark)
+            each.above, each.mark = above, self.mark(mark)
             self.nested.lists.push_back(each)
-            self.native.columns[each.mark].field = 0
         self.nested.column_table = column_tables
-        self.records = Dictionary(records)
+
+    cdef int32_t mark(self, str name) except -1:
+        """The place of a column that marks a struct or list: its nulls are those that it is given."""
+        cdef int32_t column = self.tree.index(name)
+        self.tree.native.columns[column].field = 0
+        return column
 
     cdef list add_fixed(self, list builders, Work& work):
-        """Adds a table's columns of fixed width, all zero; returns the places of all columns, None for text."""
+        """Adds a table's columns of fixed width; returns the places of all columns, None for text."""
         cdef size_t c
         cdef Builder builder
         places = []
-        for c in range(self.native.columns.size()):
+        for c in range(self.tree.native.columns.size()):
             places.append(None)
-            if self.native.columns[c].kind != Kind.utf8:
+            if self.tree.native.columns[c].kind != Kind.utf8:
                 builder = builders[self.nested.column_table[c]]
-                places[c] = builder.add(self.columns[c][0], self.native.columns[c].kind, True, self.columns[c][2])
+                name, kind, dictionary, *_ = self.tree.columns[c]
+                places[c] = builder.add(name, kind, True, dictionary)
                 work.data[c] = builder.out(places[c]).data
         return places
 
-    cdef int finish_columns(self, Context context, const uint8_t* bytes_, list builders, list places,
+    cdef int finish_columns(self, const BerContextRef& context, const uint8_t* bytes_, list builders, list places,
                             const vector[uint32_t]& rows, Work& work) except -1:
         """Adds the columns of text; then every column's nulls."""
         cdef size_t c
         cdef Builder builder
         cdef ColumnOut* out
         cdef ColumnPlan* column
-        for c in range(self.native.columns.size()):
-            column, builder = &self.native.columns[c], builders[self.nested.column_table[c]]
+        for c in range(self.tree.native.columns.size()):
+            column, builder = &self.tree.native.columns[c], builders[self.nested.column_table[c]]
             if places[c] is None:
-                places[c] = builder.add(self.columns[c][0], Kind.utf8, True, None, coded_bytes(work, column.field))
+                size = coded_bytes(work, column.field)
+                places[c] = builder.add(self.tree.columns[c][0], Kind.utf8, True, None, size)
             out, work.kept = builder.out(places[c]), rows[self.nested.column_table[c]]
             with nogil:
                 if column.kind == Kind.utf8:
-                    copy_coded(context.native, bytes_, work, column.field, out[0])
+                    copy_coded(context, bytes_, work, column.field, out[0])
                 finish_nulls(column[0], work.nulls[c], work.kept, out[0])
         return 0
 
@@ -156,12 +166,14 @@ cdef vector[NestedRecord] records_of(Batch records, int64_t byte_offset, int64_t
     return found
 
 
-def decode_nested(NestedPlan plan, Context context, Text text, int64_t begin, int64_t length, int64_t byte_offset,
+def decode_nested(NestedPlan plan, context, Text text, int64_t begin, int64_t length, int64_t byte_offset,
                   Batch taken):
     """Records as they are nested.
 
     Parameters
     ----------
+    context : Context
+        What the file's header says to them.
     begin, length : int
         The bytes of `text` that hold them.
     byte_offset : int
@@ -177,6 +189,7 @@ def decode_nested(NestedPlan plan, Context context, Text text, int64_t begin, in
         For each list, in one column, where every row of the table that it stands in begins in that of its elements.
     """
     cdef const uint8_t* bytes_ = checked(text, begin, length)
+    cdef const BerContextRef* said = context_of(context)
     cdef vector[NestedRecord] records = records_of(taken, byte_offset, length)
     cdef vector[uint32_t] rows
     cdef vector[uint32_t*] begins
@@ -185,8 +198,8 @@ def decode_nested(NestedPlan plan, Context context, Text text, int64_t begin, in
     cdef uint32_t i, list_
     cdef Builder builder
     with nogil:
-        rows = count_rows(plan.native, plan.program, plan.nested, context.native, bytes_, records)
-        enough = take_tables(plan.native, plan.nested, rows, work)
+        rows = count_nested(plan.tree.native, plan.program[0], plan.nested, said[0], bytes_, records)
+        enough = take_tables(plan.tree.native, plan.nested, rows, work)
     if not enough:
         raise MemoryError
     builders = [Builder(rows[i]) for i in range(rows.size())]
@@ -198,11 +211,11 @@ def decode_nested(NestedPlan plan, Context context, Text text, int64_t begin, in
         begins.push_back(<uint32_t*> builder.out(0).data)
         offsets.append(builder)
     with nogil:
-        clear_tables(plan.native, plan.nested, rows, out, work)
-        walk_nested(plan.native, plan.program, plan.nested, context.native, bytes_, records, begins, out, rows, work)
+        clear_tables(plan.tree.native, plan.nested, rows, out, work)
+        walk_nested(plan.tree.native, plan.program[0], plan.nested, said[0], bytes_, records, begins, out, rows, work)
         for list_ in range(plan.nested.lists.size()):
             finish_offsets(plan.nested, list_, rows, work, begins[list_])
-    plan.finish_columns(context, bytes_, builders, places, rows, work)
+    plan.finish_columns(said[0], bytes_, builders, places, rows, work)
     builder = builders[0]
     for i in range(rows[0]):
         if out.record[i] < 0:

@@ -6,7 +6,7 @@
 // - A mark is a column that is null where its struct or list is missing. Offsets of a list say for every row of the
 //   table that it stands in where its elements begin.
 // - The records have been taken: nothing here rejects one. What is left out of a row is counted in it.
-// - Steps: `count_rows`, `take_tables`, `clear_tables`, `walk_nested`, `finish_offsets`; text is copied by `copy_coded`.
+// - Steps: `count_nested`, `take_tables`, `clear_tables`, `walk_nested`, `finish_offsets`; `copy_coded` copies text.
 #pragma once
 
 #include <algorithm>
@@ -70,10 +70,6 @@ struct NestedWalk {
     uint8_t& missing(uint32_t column) const noexcept { return row.work.nulls[column][row.row]; }
 };
 
-inline bool is_null(const BerRow& r, const FieldPlan& f) noexcept {
-    return r.work.nulls[static_cast<size_t>(f.column)][r.row];
-}
-
 inline void open_list(NestedWalk& w, uint32_t list) noexcept {
     uint8_t& missing = w.missing(w.nested.lists[list].mark);
     if (missing) w.offsets[list][w.row.row] = w.rows[list + 1];
@@ -89,17 +85,18 @@ inline bool by_header(Coding coding) noexcept {
 inline void store_values(NestedWalk& w, const BerNode& node, const Element& e) noexcept {
     const BerAction* actions = &w.row.program.actions[node.first_action];
     const FieldPlan& first = w.row.plan.fields[actions->field];
-    if (!is_null(w.row, first)) {
+    if (!w.missing(static_cast<uint32_t>(first.column))) {
         ++w.counted(w.out.repeated);
         return;
     }
     for (uint32_t i = 0; i < node.actions; ++i) {
         const FieldPlan& f = w.row.plan.fields[actions[i].field];
-        w.row.filled[f.column] = !is_null(w.row, f);
+        w.row.filled[f.column] = !w.missing(static_cast<uint32_t>(f.column));
         store(w.row, actions[i], e.constructed, e.content, static_cast<uint32_t>(e.end));
     }
     uint32_t& fault = w.row.work.records.fault[0];
-    const bool unexplained = by_header(actions->coding) && e.content < e.end && is_null(w.row, first);
+    const bool unexplained = by_header(actions->coding) && e.content < e.end &&
+                             w.missing(static_cast<uint32_t>(first.column));
     w.counted(w.out.unreadable) += fault != 0 || unexplained;
     fault = 0;
 }
@@ -196,7 +193,7 @@ inline void nested_records(NestedWalk& w, const std::vector<NestedRecord>& recor
 }  // namespace detail
 
 // Step 1: at most so many rows of every table.
-inline std::vector<uint32_t> count_rows(const TextPlan& plan, const BerProgram& program, const NestedProgram& nested,
+inline std::vector<uint32_t> count_nested(const TextPlan& plan, const BerProgram& program, const NestedProgram& nested,
                                         const BerContext& context, const uint8_t* text,
                                         const std::vector<NestedRecord>& records) {
     Work none;
@@ -228,7 +225,7 @@ inline bool take_tables(const TextPlan& plan, const NestedProgram& nested, const
         if (plan.columns[c].kind != Kind::utf8) continue;
         const auto f = static_cast<size_t>(plan.columns[c].field);
         if (!(w.begins[f] = detail::take_rows(w, count)) || !(w.ends[f] = detail::take_rows(w, count))) return false;
-        std::memset(w.ends[f], 0, static_cast<size_t>(count) * sizeof(uint32_t));
+        for (uint32_t* bounds : {w.begins[f], w.ends[f]}) std::fill_n(bounds, count, 0u);
     }
     return true;
 }

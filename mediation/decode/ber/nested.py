@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 from mediation import schema
 from mediation.decode._text import Decoded
+from mediation.decode.ber._ber import BerPlan
 from mediation.decode.ber._nested import OWN, NestedPlan, decode_nested
 from mediation.decode.ber.layout import ALL_TYPES, Node, add_nodes
 from mediation.decode.filesource import Chunk
@@ -107,12 +108,13 @@ class NestedLayout:
         own = {"record": schema.CODE, "left_out": LEFT_OUT}
         members = {name: self._type(member) for name, member in tree.root.members.items()}
         self.schema = pa.schema([*(PROVENANCE | own | members).items()])
-        self._plan = NestedPlan(self._columns, [feed.name], 0, codes())
+        plan = BerPlan(self._columns, [feed.name], 0, codes())
         fields = {member: number for number, member in enumerate(self._leaves)}
         for member, (_, column) in self._leaves.items():
-            self._add_field(layout, member, column)
-        nodes = add_nodes(self._plan, self._node(tree.top, fields, places := {}))
-        self._plan.finish_nested(
+            self._add_field(plan, layout, member, column)
+        nodes = add_nodes(plan, self._node(tree.top, fields, places := {}))
+        self._plan = NestedPlan(
+            plan,
             nodes=[self._meaning(places[node]) for node, *_ in nodes],
             lists=self._lists,
             column_tables=self._tables,
@@ -169,13 +171,13 @@ class NestedLayout:
             self._types[member] = pa.list_(value) if member.repeated else value
         return self._types[member]
 
-    def _add_field(self, layout: model.Layout, member: Member, column: str) -> None:
+    def _add_field(self, plan: BerPlan, layout: model.Layout, member: Member, column: str) -> None:
         if member.field is not None:
-            add_field(self._plan, self._feed, layout, member.field, into=column)
+            add_field(plan, self._feed, layout, member.field, into=column)
             return
         assert member.leaf is not None
         kind = "integer" if member.leaf.type == "boolean" else member.leaf.type
-        self._plan.add_field(member.name, kind, column, is_signed=True, trim_left=True, trim_right=True)
+        plan.add_field(member.name, kind, column, is_signed=True, trim_left=True, trim_right=True)
 
     # ------------------------------------------------------------------------------------------- tags
 
