@@ -342,7 +342,7 @@ def test_damaged_events_are_the_twins(tmp_path, unchecked):
 
 @pytest.mark.parametrize("kind", modules.GPRS_RECORDS + modules.CS_RECORDS)
 def test_records_are_the_twins(tmp_path, bare, kind):
-    shape, rows = differential.records_shape(kind)(), 0
+    shape, rows = differential.records_shape(kind), 0
     for seed in range(20):
         random = Random(seed)
         data = b"".join(ts32298.encoded(kind, ts32298.record(random, kind)) for _ in range(8))
@@ -367,7 +367,7 @@ def test_records_are_the_twins(tmp_path, bare, kind):
 def test_containers_add_up_to_usage(tmp_path, bare, kind, members):
     random, (containers, up, down) = Random(1), members
     data = b"".join(ts32298.encoded(kind, ts32298.record(random, kind)) for _ in range(300))
-    (tmp_path / "x").write_bytes(ber.rewrite(data, random, differential.records_shape(kind)()).data)
+    (tmp_path / "x").write_bytes(ber.rewrite(data, random, differential.records_shape(kind)).data)
     usage, rejects, nested = md.decode(tmp_path / "x", bare, nested=True)
     assert rejects.num_rows == 0
     by_record = usage.group_by("record_no").aggregate([("uplink_bytes", "sum"), ("downlink_bytes", "sum")])

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from mediation.rulebook.columns import feed_record_types
 from mediation.rulebook.model import Ber, Feed, Field, FormatTable, Layout
 
 TABLES = Path(__file__).parent.parent / "decode" / "ber"
@@ -65,13 +66,15 @@ def expanded(feed: Feed, record_types: Collection[str] | None) -> Feed:
         for layout, table in zip(feed.layout, tables, strict=True)
     ]
     own = {derive.becomes for derive in feed.derive}
+    carried = feed_record_types(msgspec.structs.replace(feed, layout=layouts))
     derived = [
         derive
         for table in tables
         if table is not None
         for derive in table.derive
         if derive.becomes not in own
-        and (record_types is None or {*derive.record_type, derive.becomes} <= {*record_types})
+        and {*derive.record_type} <= carried
+        and (record_types is None or derive.becomes in record_types)
     ]
     unique = [each for place, each in enumerate(derived) if each not in derived[:place]]
     from_times = feed.duration_from_times or any(table is not None and table.duration_from_times for table in tables)
