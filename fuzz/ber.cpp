@@ -91,7 +91,7 @@ Table choose_table(Input& input) {
     table.program.predicates = {{kA | 16, static_cast<Predicate::Wants>(input.below(3)), 1, "00"}};
     table.program.set_children(0, {{kA | 1, 1}});
     table.program.set_children(1, {{kA | 2, 2}, {kA | 300, 3}, {kA | 4, 4}});
-    table.program.set_children(2, {{kA | 2, 2}, {kA | 5, 6}});  // into itself: as deep as one likes
+    table.program.set_children(2, {{kA | 5, 6}});
     table.program.set_children(3, {{kA | 5, 6}});
     table.program.set_children(4, {{kA | 5, 6}});
     for (uint32_t n : {5u, 6u}) table.program.set_children(n, {});

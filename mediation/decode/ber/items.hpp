@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "decode/ber/values.hpp"
+#include "native/check.hpp"
 
 namespace mediation {
 
@@ -67,7 +68,7 @@ inline bool count_element(const BerProgram& program, const uint8_t* text, Level*
         const BerNode& node = program.nodes[found];
         items += node.item;
         if (found && node.to_items && e.constructed) {
-            if (open == kMaxDepth) return false;
+            MEDIATION_CHECK(open < kMaxDepth);
             levels[open++] = {found, static_cast<uint32_t>(e.end), e.indefinite};
             at = e.content;
             return true;

@@ -98,7 +98,7 @@ inline Code take_element(Walk& w, const BerNode& parent, uint32_t limit, uint32_
     for (uint32_t i = 0; values && i < node.actions; ++i)
         store(w.row, program.actions[node.first_action + i], e.constructed, e.content, static_cast<uint32_t>(e.end));
     if (!opens) return Code::ok;
-    if (w.open == kMaxDepth) return Code::too_deep;
+    MEDIATION_CHECK(w.open < kMaxDepth);  // no path of a table is that long
     w.levels[w.open++] = {found, e.indefinite ? limit : static_cast<uint32_t>(e.end), e.indefinite};
     return node.item && at < w.levels[w.open - 1].end ? begin_item(w) : Code::ok;
 }
