@@ -1,7 +1,7 @@
 // Which node of the tag table an element is, and how many rows a record will have: counted before columns are taken.
 //
-// Conventions: `count_rows` goes through the elements that lead to items and through no others. It never says fewer than
-// `walk` begins; more only where an item is empty, or where the record is not sound.
+// Conventions: `count_rows` goes through the elements that lead to items and through no others. It never says fewer
+// rows than `walk` begins; more only where an item is empty, or where the record is not sound.
 #pragma once
 
 #include <algorithm>

@@ -15,7 +15,7 @@ namespace mediation {
 
 namespace detail {
 
-inline constexpr uint32_t kRowsAhead = 512;  // made ready and finished together: their cells are in the cache all the time
+inline constexpr uint32_t kRowsAhead = 512;  // made ready and finished together: their cells stay in the cache
 
 // A record while it is walked.
 struct Walk {
@@ -224,8 +224,8 @@ inline bool take_columns(const TextPlan& plan, uint32_t capacity, Work& w) {
 
 }  // namespace detail
 
-// Step 1: finds the records of a text that holds whole ones of at most `rows` rows, and takes what these need. False when
-// memory is exhausted. Between this and `walk` the caller gives `data` its columns of fixed width.
+// Step 1: finds the records of a text that holds whole ones of at most `rows` rows, and takes what these need. False
+// when memory is exhausted. Between this and `walk` the caller gives `data` its columns of fixed width.
 inline bool begin_records(const TextPlan& plan, BerFraming framing, const uint8_t* text, uint32_t length,
                           uint32_t rows, Work& w) {
     w = Work{};
@@ -259,7 +259,8 @@ inline bool begin_records(const TextPlan& plan, BerFraming framing, const uint8_
 inline int64_t walk(const TextPlan& plan, const BerProgram& program, const BerContext& context, const uint8_t* text,
                     uint32_t capacity, Work& work) {
     std::vector<uint8_t> filled(2 * plan.columns.size());
-    detail::Walk w{{plan, program, context, text, work}, capacity, {filled.data(), filled.data() + plan.columns.size()}};
+    uint8_t* of_item = filled.data() + plan.columns.size();
+    detail::Walk w{{plan, program, context, text, work}, capacity, {filled.data(), of_item}};
     Records& r = work.records;
     uint32_t finished = 0;
     for (uint32_t record = 0; record < r.records; ++record) {
