@@ -29,6 +29,7 @@ ENTITIES = [
     members(b"\x01", b"\x03", b"one"),
     members(b"\x02", b"\xff", b"below"),
     members(b"\x03", b"\x40", b"above"),
+    members(b"\x07", b"\x03", b"seven"),
 ]
 RATES, OFFSETS = [members(b"\x00", b"\x00", b"\x01"), members(b"\x01", b"\x02", b"\x7d")], [members(b"\x01", b"+0100")]
 HEADER = tlv("a0", tlv("a1", *ENTITIES), tlv("a2", *RATES), tlv("a3", *OFFSETS), tlv("84", b"\x06"), tlv("85", b""))
@@ -120,7 +121,7 @@ CASES = {
     ),
     "entity": (
         {**TEXT, "coding": "entity"},
-        [(b"\x01", "one"), (b"\x02", "below"), (b"\x09", None), (NINE, None)],
+        [(b"\x01", "one"), (b"\x02", "below"), (b"\x05", None), (b"\x09", None), (NINE, None)],
     ),
     "entity of a type": (
         {**TEXT, "coding": "entity", "entity_types": [3]},
@@ -427,6 +428,9 @@ def test_a_childs_value_that_is_none_decides_nothing(tmp_path):
     children = [b"\x81\x01\x05", b"\xa1\x01\x05", b"\x81\x00", b"\x81\x09" + NINE, b"\x81\x01\x04", b""]
     rows, _ = items_of(tmp_path, b"".join(tlv("a0", RECORD, tlv("a7", child, b"")) for child in children))
     assert len(rows) == len(children)
+    unreadable = tlv("a7", b"\x8a\x00\xa9\x80\x81\x01", tlv("82", b"y"))  # it is passed over whole
+    rows, rejects = items_of(tmp_path, tlv("a0", unreadable))
+    assert ([row["y"] for row in rows], rejects) == ([None], [])
 
 
 # -------------------------------------------------------------------------------------------------- cuts
@@ -447,6 +451,7 @@ def test_a_record_beyond_its_container():
 
 def test_a_record_that_ends_too_late():
     assert cut_of(octets("a0 80") + b"\x81\x01\x00" * 20)[2:4] == ("damaged", "record_too_long")
+    assert cut_of(octets("a0 80") + b"\x81\xff" * 30)[2:4] == ("damaged", "bad_length_octets")
     assert cut_of(octets("a0 80") + b"\x81\x01\x00" * 5)[2:4] == ("more", "element_overrun")
 
 
