@@ -102,7 +102,7 @@ Table choose_table(Input& input) {
     table.program.predicates = {{kA | 16, static_cast<Predicate::Wants>(input.below(3)), 1, "00"}};
     table.program.set_children(0, {{kA | 1, 1}});
     table.program.set_children(1, {{kA | 2, 2}, {kA | 300, 3}, {kA | 4, 4}});
-    table.program.set_children(2, {{kA | 2, 2}, {kA | 5, 6}});  // into itself: as deep as one likes
+    table.program.set_children(2, {{kA | 5, 6}});
     table.program.set_children(3, {{kA | 5, 6}});
     table.program.set_children(4, {{kA | 5, 6}});
     for (uint32_t n : {5u, 6u}) table.program.set_children(n, {});
@@ -160,22 +160,46 @@ void keep_column(const Table& table, const uint8_t* text, const Work& work, size
     }
 }
 
-Outcome decode(const Table& table, const uint8_t* text, uint32_t length) {
-    Outcome outcome;
-    Work work;
+// All steps but the last; false when one of them said that memory is exhausted.
+bool decode_rows(const Table& table, const uint8_t* text, uint32_t length, Work& work, std::vector<BuildColumn>& built,
+                 int64_t& unknown) {
     const BerFraming framing = table.context.framing;
     const Portion all = take_portion(table.program, framing, text, 0, length, kMaxRecordBytes, UINT32_MAX);
     REQUIRE(all.end == length);
-    REQUIRE(begin_records(table.plan, framing, text, length, all.rows, work));
-    std::vector<BuildColumn> built(table.plan.columns.size());
+    if (!begin_records(table.plan, framing, text, length, all.rows, work)) return false;
     for (size_t c = 0; c < built.size(); ++c) {
         if (table.plan.columns[c].kind == Kind::utf8) continue;
         const Kind kind = table.plan.columns[c].kind;
-        REQUIRE(build_column(built[c], "", kind, table.plan.columns[c].nullable, nullptr, all.rows, 0));
+        if (!build_column(built[c], "", kind, table.plan.columns[c].nullable, nullptr, all.rows, 0)) return false;
         work.data[c] = built[c].out.data;
     }
-    outcome.unknown = walk(table.plan, table.program, table.context, text, all.rows, work);
-    REQUIRE(compact(table.plan, work));
+    unknown = walk(table.plan, table.program, table.context, text, all.rows, work);
+    return compact(table.plan, work);
+}
+
+// Any one block refused: the step says so, and nothing is held afterwards.
+void require_refusals_told(const Table& table, const uint8_t* text, uint32_t length) {
+    Pool& pool = Pool::instance();
+    bool enough = false;
+    for (int64_t blocks = 0; !enough; ++blocks) {
+        pool.left = blocks;
+        {
+            Work work;
+            std::vector<BuildColumn> built(table.plan.columns.size());
+            int64_t unknown = 0;
+            enough = decode_rows(table, text, length, work, built, unknown);
+        }
+        REQUIRE(pool.live == 0);
+        REQUIRE(enough == (pool.left >= 0));
+    }
+    pool.left = -1;
+}
+
+Outcome decode(const Table& table, const uint8_t* text, uint32_t length) {
+    Outcome outcome;
+    Work work;
+    std::vector<BuildColumn> built(table.plan.columns.size());
+    REQUIRE(decode_rows(table, text, length, work, built, outcome.unknown));
     outcome.rows.resize(work.kept);
     for (size_t c = 0; c < built.size(); ++c) keep_column(table, text, work, c, built[c], outcome);
     const Records& r = work.records;
@@ -256,6 +280,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const Outcome outcome = decode(table, text.data(), cut.end);
     REQUIRE(outcome.records.size() == cut.records);
     require_every_byte_once(cut.end, outcome);
+    if (cut.end < 32) require_refusals_told(table, text.data(), cut.end);
     for (const uint8_t padding : kPaddings)
         REQUIRE(decode(table, PaddedText{bytes.substr(0, cut.end), padding}.data(), cut.end) == outcome);
     const Cut some = cut_records(framing, text.data(), 0, filled, filled, indefinite, kMaxRecordBytes, cut.records / 2);

@@ -54,8 +54,8 @@ struct Records {
     uint32_t* end = nullptr;        // terminator included
     uint32_t* fault = nullptr;
     uint32_t* row_record = nullptr;  // of every record whose structure is sound: its number
-    uint32_t* row_first = nullptr;   // … and where its fields begin: an index (delimited, quoted) or a position (fixed);
-                                     // of BER the record's first row
+    uint32_t* row_first = nullptr;   // … and where its fields begin: an index (delimited, quoted), a position (fixed)
+                                     // or, of BER, its record's first row
     int16_t* row_item = nullptr;     // its place among its record's rows; null: each record is one row
     uint32_t records = 0;
     uint32_t rows = 0;

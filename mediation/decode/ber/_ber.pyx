@@ -151,8 +151,8 @@ cdef extern from "decode/ber/walk.hpp" namespace "mediation" nogil:
         uint32_t end
         uint32_t rows
 
-    Portion take_portion(const BerProgram& program, BerFraming framing, const uint8_t* text, uint32_t at, uint32_t limit,
-                         uint32_t longest, uint32_t most)
+    Portion take_portion(const BerProgram& program, BerFraming framing, const uint8_t* text, uint32_t at,
+                         uint32_t limit, uint32_t longest, uint32_t most)
     cbool begin_records(const TextPlan& plan, BerFraming framing, const uint8_t* text, uint32_t length, uint32_t rows,
                         Work& work)
     int64_t walk(const TextPlan& plan, const BerProgram& program, const BerContext& context, const uint8_t* text,

@@ -1,12 +1,13 @@
 // Which node of the tag table an element is, and how many rows a record will have: counted before columns are taken.
 //
-// Conventions: `count_rows` goes through the elements that lead to items and through no others. It never says fewer than
-// `walk` begins; more only where an item is empty, or where the record is not sound.
+// Conventions: `count_rows` goes through the elements that lead to items and through no others. It never says fewer
+// rows than `walk` begins; more only where an item is empty, or where the record is not sound.
 #pragma once
 
 #include <algorithm>
 
 #include "decode/ber/values.hpp"
+#include "native/check.hpp"
 
 namespace mediation {
 
@@ -70,7 +71,7 @@ inline bool count_element(const BerProgram& program, const uint8_t* text, Level*
         const BerNode& node = program.nodes[found];
         items += node.item;
         if (found && node.to_items && e.constructed) {
-            if (open == kMaxDepth) return false;
+            MEDIATION_CHECK(open < kMaxDepth);
             levels[open++] = {found, static_cast<uint32_t>(e.end), e.indefinite};
             at = e.content;
             return true;

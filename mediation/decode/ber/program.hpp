@@ -103,9 +103,8 @@ struct BerProgram {
 
     static uint32_t hash(uint32_t tag) noexcept { return tag * 0x9E3779B1u >> 20; }
 
-    // The node of a child, 0 when the table does not know it.
+    // The node of a child of a node that has some, 0 when the table does not know it.
     uint32_t child(const BerNode& parent, uint32_t tag) const noexcept {
-        if (!parent.has_children) return 0;
         for (uint32_t at = hash(tag);; ++at) {
             const BerSlot& slot = slots[parent.first_slot + (at & parent.slot_mask)];
             if (slot.tag == tag) return slot.node;

@@ -18,7 +18,7 @@ namespace mediation {
 
 namespace detail {
 
-inline constexpr uint32_t kRowsAhead = 512;  // made ready and finished together: their cells are in the cache all the time
+inline constexpr uint32_t kRowsAhead = 512;  // made ready and finished together: their cells stay in the cache
 
 // A record while it is walked.
 struct Walk {
@@ -106,7 +106,7 @@ inline Code take_element(Walk& w, const BerNode& parent, uint32_t limit, uint32_
         }
         return Code::ok;
     }
-    if (w.open == kMaxDepth) return Code::too_deep;
+    MEDIATION_CHECK(w.open < kMaxDepth);  // no path of a table is that long
     const uint32_t end = e.indefinite ? limit : static_cast<uint32_t>(e.end);
     w.levels[w.open++] = {found, end, e.indefinite, node.item && at < end, w.row.row, w.row.filled};
     return w.levels[w.open - 1].item ? begin_item(w) : Code::ok;
@@ -152,8 +152,8 @@ inline Code walk_record(Walk& w, uint32_t begin, uint32_t end, uint32_t& name) n
 
 }  // namespace detail
 
-// Step 1: finds the records of a text that holds whole ones of at most `rows` rows, and takes what these need. False when
-// memory is exhausted. Between this and `walk` the caller gives `data` its columns of fixed width.
+// Step 1: finds the records of a text that holds whole ones of at most `rows` rows, and takes what these need. False
+// when memory is exhausted. Between this and `walk` the caller gives `data` its columns of fixed width.
 inline bool begin_records(const TextPlan& plan, BerFraming framing, const uint8_t* text, uint32_t length,
                           uint32_t rows, Work& w) {
     w = Work{};
