@@ -94,8 +94,7 @@ Table choose_table(Input& input) {
     if (nodes[3].item) nodes[0].to_items = 1 << 1, nodes[1].to_items = uint64_t{1} << 300 % 64;
     if (nodes[6].item) {
         nodes[1].to_items |= 1 << 2 | 1 << 4;
-        nodes[2].to_items = 1 << 2 | 1 << 5;
-        nodes[3].to_items = nodes[4].to_items = 1 << 5;
+        nodes[2].to_items = nodes[3].to_items = nodes[4].to_items = 1 << 5;
     }
     nodes[4].variant = 5;
     nodes[4].predicate = 0;

@@ -50,14 +50,14 @@ strip = "both"
 prefix = "7"
 null_if = ["a", "F"]
 required_if = {{ record_type = ["voice_mo", "content_transaction"] }}
-tag = "{{a9,a10,a17}}/a500"
+tag = "{{a9,a10,a11,a12,a14,a17,a297,a433,a434}}/a500"
 [[layout.field]]
 column = "mark"
 type = "integer"
 coding = "integer"
 signed = true
-empty_if = {{ record_type = ["voice_mt"] }}
-tag = "{{a9,a10,a14}}/a501"
+empty_if = {{ record_type = ["voice_mt", "supplementary_service", "data", "location_service"] }}
+tag = "{{a9,a10,a11,a12,a14,a17,a297,a433,a434}}/a501"
 """
 
 

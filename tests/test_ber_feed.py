@@ -232,6 +232,8 @@ def test_prefixes_empty_values_and_declared_decimals(tmp_path):
         ("sum = true", 'sum = true, null_if = ["0"]', "field[3].null_if"),
         ("sum = true", 'sum = true, prefix = "0"', "field[3].prefix"),
         ("sum = true", "sum = true, max_length = 4", "field[3].max_length"),
+        ('prefix = "tel:"', 'prefix = "tel:", min_length = 4', "field[1].min_length"),
+        ('prefix = "tel:"', 'prefix = "tel:", leading_zero = false', "field[1].leading_zero"),
         ("sum = true", "sum = true, start = 4", "field[3].start"),
         ("sum = true", 'sum = true, name = "x"', "field[3].name"),
         ("sum = true", "sum = true, may_be_absent = true", "field[3].may_be_absent"),

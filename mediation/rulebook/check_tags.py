@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from mediation.rulebook.check_fields import LayoutPlace
 from mediation.rulebook.check_members import check_members
+from mediation.rulebook.columns import column_kind
 from mediation.rulebook.formats import format_table
 from mediation.rulebook.model import Ber, Field
 from mediation.rulebook.tags import field_paths, members_of, paths_of, paths_of_values, tag_of
@@ -43,6 +44,7 @@ _HEEDED = {
     **dict.fromkeys(("pattern", "zone"), ("octets", "bcd", "tbcd")),
     "entity_types": ("entity",),
 }
+_OF_TEXT = ("characters", "leading_zero", "min_length", "max_length")
 _NEVER = ("start", "width", "name", "may_be_absent")
 
 
@@ -204,7 +206,7 @@ def _check_limits(of: LayoutPlace, path: str, field: Field) -> None:
         of.fault(f"{path}.unlisted", f"0 to {MOST_UNLISTED}")
     if any(not 0 <= kind <= MOST_ENTITY_TYPE for kind in field.entity_types):
         of.fault(f"{path}.entity_types", f"0 to {MOST_ENTITY_TYPE}")
-    if field.type == "decimal" and field.unit != "1":
+    if field.type == "decimal" and field.unit not in ("1", "yuan"):
         of.fault(f"{path}.unit", "amounts are in decimals of the currency; [layout.ber] decimals says in how many")
 
 
@@ -216,7 +218,7 @@ def _check_heeded(of: LayoutPlace, path: str, field: Field, codings: set[str]) -
             continue
         if not codings & {*heeded}:
             of.fault(f"{path}.{name}", f"has no effect on values of the coding {', '.join(sorted(codings))}")
-        elif name.endswith("_length") and field.type not in ("text", "digits"):
-            of.fault(f"{path}.{name}", f"has no effect on a {field.type} in an element")
+        elif name in _OF_TEXT and column_kind(field.column or "", field.type) != "utf8":
+            of.fault(f"{path}.{name}", f"has no effect where an element fills {field.column} with a number")
         elif name in ("min", "max") and field.type == "decimal":
             of.fault(f"{path}.{name}", "has no effect on amounts, whose decimals the file says")
