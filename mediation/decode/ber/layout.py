@@ -58,17 +58,19 @@ def compile_ber(feed: FeedBook, layout: model.Layout) -> CompiledLayout:
     root = Node("")
     items = [path.steps for text in layout.ber.items for path in paths_of(text)]
     fields = [field for field in layout.field if field.type != "constant"]
+    paths: list[tuple[str, Path]] = []
     for number, field in enumerate(fields):
         add_field(plan, feed, layout, field)
-        for path in _paths(field):
-            _add_action(root, feed, field, number, path)
+        for path, name in _paths(field):
+            _add_action(root, feed, field, number, path, name)
+            paths.append((field.column or "", path))
     for steps in items:
-        item = root.reach(steps)
-        item.item, item.columns = True, _beside(fields, steps, items)
-    in_items = {field.column for field in fields if any(_fills(field, steps) for steps in items)}
+        item, inside = root.reach(steps), [each for each in items if each != steps and _begins(each, steps)]
+        item.item = True
+        item.columns = sorted(_below(paths, [steps]) - _below(paths, inside)) if inside else []
     _add_nodes(plan, root)
     plan.finish_tree(
-        record_columns=sorted({field.column or "" for field in fields} - in_items),
+        record_columns=sorted({field.column or "" for field in fields} - _below(paths, items)),
         header_fields=[number for number, field in enumerate(fields) if field.header is not None],
         required=[number for number, field in enumerate(fields) if not field.optional],
         type_field=next((number for number, field in enumerate(fields) if field.coding == "tag"), -1),
@@ -79,28 +81,25 @@ def compile_ber(feed: FeedBook, layout: model.Layout) -> CompiledLayout:
     return CompiledLayout(plan, layout, controls, BerSource, decode_chunk_of_ber, header_fields)
 
 
-def _paths(field: model.Field) -> list[Path]:
-    return paths_of_values(field.values) if field.coding == "tag" else field_paths(field.tag)
+def _paths(field: model.Field) -> list[tuple[Path, str | None]]:
+    """The paths of a field, with the name that a record's own tag gives."""
+    if field.coding == "tag" and isinstance(field.values, dict):
+        return [(path, name) for raw, name in field.values.items() for path in paths_of_values([raw])]
+    return [(path, None) for path in field_paths(field.tag)]
 
 
-def _fills(field: model.Field, steps: tuple[Step, ...]) -> bool:
-    """Whether a path of the field leads through these steps."""
-    return any(path.steps[: len(steps)] == steps for path in _paths(field))
+def _begins(steps: tuple[Step, ...], above: tuple[Step, ...]) -> bool:
+    return steps[: len(above)] == above
 
 
-def _beside(fields: list[model.Field], steps: tuple[Step, ...], items: list[tuple[Step, ...]]) -> list[str]:
-    """The columns of an item that stand beside the items inside it."""
-    inside = [each for each in items if each != steps and each[: len(steps)] == steps]
-    within = {field.column for field in fields if any(_fills(field, each) for each in inside)}
-    return sorted({field.column or "" for field in fields if inside and _fills(field, steps)} - within)
+def _below(paths: list[tuple[str, Path]], items: list[tuple[Step, ...]]) -> set[str]:
+    """The columns that are filled below one of these items."""
+    return {column for column, path in paths if any(_begins(path.steps, steps) for steps in items)}
 
 
-def _add_action(root: Node, feed: FeedBook, field: model.Field, number: int, path: Path) -> None:
+def _add_action(root: Node, feed: FeedBook, field: model.Field, number: int, path: Path, name: str | None) -> None:
     coding = path.coding or field.coding
-    constant = -1
-    if coding == "tag" and isinstance(field.values, dict):
-        name = next(name for raw, name in field.values.items() if path in paths_of(raw))
-        constant = feed.book.dictionaries[field.column or ""].index(name)
+    constant = -1 if name is None else feed.book.dictionaries[field.column or ""].index(name)
     types = sum(1 << kind for kind in set(field.entity_types)) or ALL_TYPES
     root.reach(path.steps).actions.append((number, coding, field.sum, constant, types))
 
