@@ -108,7 +108,7 @@ class Ber(Declared, frozen=True, kw_only=True):
     framing: Literal["elements", "detect"] = "elements"  # detect: a file may have the headers of 3GPP TS 32.297
     identity: str | None = None  # of an element in the header, without which the file is of another format
     without_records: list[str] = []  # tags of files that have none
-    items: list[str] = []  # elements that are rows of their own, those inside others too
+    items: list[str] = []  # elements that are rows of their own; one that holds items is said again in each of them
     sequence: str | None = None  # must agree with the file name's
     decimals: str | None = None  # of amounts
     utc_offsets: str | None = None  # elements of {code,offset}, by the tags of these members

@@ -249,10 +249,12 @@ def roaming_record(random: Random) -> dict[str, Any]:
         | {"reportTime": time(random)}
         for _ in range(random.randint(1, 3))
     ]
-    unused = {"ratingGroup": whole((1 << 32) - 1)(random)} | some(random, uPFID=lambda random: "upf-1")
     made = record(random)
-    made["listOfMultipleUnitUsage"].insert(random.randint(0, 1), unused)
-    return made | {"roamingQBCInformation": {"multipleQFIcontainer": containers}}
+    usage = made["listOfMultipleUnitUsage"] if random.random() < 0.8 else []
+    for _ in range(random.randint(1, 3)):
+        unused = {"ratingGroup": whole((1 << 32) - 1)(random)} | some(random, uPFID=lambda random: "upf-1")
+        usage.insert(random.randint(0, len(usage)), unused)
+    return made | {"listOfMultipleUnitUsage": usage} | {"roamingQBCInformation": {"multipleQFIcontainer": containers}}
 
 
 def equipment(random: Random) -> dict[str, Any]:

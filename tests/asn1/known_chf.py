@@ -2,7 +2,7 @@
 
 Conventions
 -----------
-- A used unit container is a row, with the rating group that it stands in; a group of which nothing was used is one too.
+- A used unit container is a row, with the rating group that it stands in; a group of which nothing was used is none.
 - A message is of the subscriber who sent it, but a delivery of its recipient.
 """
 
@@ -64,9 +64,9 @@ def data_rows(values: dict[str, Any]) -> list[dict[str, Any]]:
             "container_no": each.get("localSequenceNumber"),
         }
         for usage in values["listOfMultipleUnitUsage"]
-        for each in usage.get("usedUnitContainers", [{}])
+        for each in usage.get("usedUnitContainers", [])
     ]
-    return [row | item for item in items]
+    return [row | item for item in items or [{}]]
 
 
 def message_rows(values: dict[str, Any]) -> list[dict[str, Any]]:

@@ -175,7 +175,7 @@ cdef class BerPlan(Plan):
             The next node of the same tag and parent, -1 where there is none.
         item : bool
         columns : list of str
-            That an item says again in the items inside it.
+            Of an item that holds items: said again in the rows of these.
         """
         cdef BerNode node
         cdef BerAction action

@@ -33,7 +33,7 @@ class Node:
         self.children: dict[Step, Node] = {}
         self.actions: list[tuple] = []
         self.item = False
-        self.columns: list[str] = []  # of an item, said again in the items inside it
+        self.columns: list[str] = []  # of an item that holds items, said again in these
 
     def reach(self, steps: tuple[Step, ...]) -> Node:
         """The node at the end of a path from here, made where it is missing."""
@@ -66,8 +66,8 @@ def compile_ber(feed: FeedBook, layout: model.Layout) -> CompiledLayout:
             paths.append((field.column or "", path))
     for steps in items:
         item, inside = root.reach(steps), [each for each in items if each != steps and _begins(each, steps)]
-        item.item = True
         item.columns = sorted(_below(paths, [steps]) - _below(paths, inside)) if inside else []
+        item.item = bool(item.columns) or not inside
     _add_nodes(plan, root)
     plan.finish_tree(
         record_columns=sorted({field.column or "" for field in fields} - _below(paths, items)),

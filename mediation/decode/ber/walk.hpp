@@ -5,7 +5,7 @@
 //   copied by `copy_coded`.
 // - A record whose elements do not nest has no row: it is undecodable, with the code and the innermost element's name.
 // - An item is a row of its own; values beside it belong to the record, and are said again in each of its rows. An item
-//   inside another is to that as it is to the record.
+//   that holds items is to these as the record is, but without any of them it has no row.
 #pragma once
 
 #include <cstdio>
@@ -177,28 +177,41 @@ inline void say_again(const Walk& w, uint32_t from, const int32_t* columns, uint
     }
 }
 
-// The item's row is complete; what follows goes to `row`.
-inline void end_item(Walk& w, const BerNode& node, uint32_t row) noexcept {
-    if (node.columns) say_again(w, w.row.row, &w.row.program.item_columns[node.first_column], node.columns);
-    w.row.row = row;
-    w.taken = true;
+inline void clear_column(const TextPlan& plan, Work& work, size_t c, uint32_t from, uint32_t count) noexcept {
+    const ColumnPlan& column = plan.columns[c];
+    if (column.field < 0) return;
+    std::memset(work.nulls[c] + from, 1, count);
+    if (column.kind == Kind::utf8) {
+        std::fill_n(work.begins[static_cast<size_t>(column.field)] + from, count, 0u);
+        std::fill_n(work.ends[static_cast<size_t>(column.field)] + from, count, 0u);
+        return;
+    }
+    const auto width = static_cast<size_t>(kWidths[static_cast<int>(column.kind)]);
+    std::memset(work.data[c] + from * width, 0, count * width);
 }
 
 // Makes rows as if nothing had been written to them.
 inline void clear_rows(const TextPlan& plan, Work& work, uint32_t from, uint32_t count) noexcept {
     std::memset(work.flags + from, 0, count);
-    for (size_t c = 0; c < plan.columns.size(); ++c) {
-        const ColumnPlan& column = plan.columns[c];
-        if (column.field < 0) continue;
-        std::memset(work.nulls[c] + from, 1, count);
-        if (column.kind == Kind::utf8) {
-            std::fill_n(work.begins[static_cast<size_t>(column.field)] + from, count, 0u);
-            std::fill_n(work.ends[static_cast<size_t>(column.field)] + from, count, 0u);
-            continue;
-        }
-        const auto width = static_cast<size_t>(kWidths[static_cast<int>(column.kind)]);
-        std::memset(work.data[c] + from * width, 0, count * width);
-    }
+    for (size_t c = 0; c < plan.columns.size(); ++c) clear_column(plan, work, c, from, count);
+}
+
+// The item's row is complete, or taken back; what follows goes to `row`, that beside it.
+inline void end_item(Walk& w, const BerNode& node, uint32_t row) noexcept {
+    Work& work = w.row.work;
+    const uint32_t own = w.row.row;
+    const bool any_inside = w.taken;
+    w.row.row = row;
+    w.taken = true;
+    if (node.columns == 0) return;
+    const int32_t* columns = &w.row.program.item_columns[node.first_column];
+    if (any_inside) return say_again(w, own, columns, node.columns);
+    for (uint32_t i = 0; i < node.columns; ++i)
+        clear_column(w.row.plan, work, static_cast<size_t>(columns[i]), own, 1);
+    w.taken = own != row;
+    if (own == row) return;
+    work.flags[own] = 0;
+    work.records.rows = own;
 }
 
 inline void check_required(Walk& w) noexcept {
