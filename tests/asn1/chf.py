@@ -199,11 +199,17 @@ def unit_usage(random: Random) -> dict[str, Any]:
 def pdu_session(random: Random) -> dict[str, Any]:
     made = some(
         random,
-        userIdentifier=lambda random: {"iSDN-E164": "86" + random.choice("1357") + digits(random, 6, 10)},
+        userIdentifier=lambda random: random.choice(
+            [
+                {"iSDN-E164": "86" + random.choice("1357") + digits(random, 6, 10)},
+                {"tEL-URI": LEAVES["tEL-URI"](random)},
+            ]
+        ),
         userEquipmentInfo=equipment,
         rATType=lambda random: random.choice([6, 51, 52, 65]),
         dataNetworkNameIdentifier=apn,
         pDUSessionstartTime=time,
+        pDUSessionstopTime=time,
         uETimeZone=lambda random: bytes([random.randrange(0x30), 0]),
         servingCNPLMNID=plmn,
     )
