@@ -136,6 +136,37 @@ def test_a_vendors_file_that_is_cut_between_records_is_refused_though_nothing_co
         md.decode(path, feed)
 
 
+BY_TYPE = """\
+file_name = "*"
+host = "h"
+duration_from_times = true
+[[layout]]
+from = 2000-01-01
+format = "ber"
+ber = {}
+field = [
+    { column = "record_type", type = "enumeration", coding = "tag", values = { "0[1=5]" = "data", "0/1" = "data" } },
+    { column = "cause", type = "enumeration", coding = "integer", tag = "0[1=5]/3", values = { "1" = "a" } },
+    { column = "cause", type = "enumeration", coding = "integer", tag = "0/3", values = { "1" = "b" } },
+    { column = "duration_s", type = "integer", coding = "plmn", unit = "s", tag = "0/4" },
+    { column = "duration_s", type = "integer", coding = "integer", unit = "s", tag = "0/5" },
+]
+"""
+
+
+def test_a_column_is_filled_twice_by_codes_only(tmp_path):
+    for name, content in book_files(BY_TYPE).items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+    with pytest.raises(RulebookError) as raised:
+        load_rulebook(tmp_path)
+    text = str(raised.value)
+    for where in ("field[0].values.0/1", "field[3].coding", "field[4].column", "$.duration_from_times"):
+        assert where in text
+    assert "field[2]" not in text
+
+
 def test_a_run_of_tap_files_closes(tmp_path):
     book, inbox = tap_book(tmp_path / "book"), tmp_path / "in"
     inbox.mkdir()

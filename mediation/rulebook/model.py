@@ -119,7 +119,7 @@ class Ber(Declared, frozen=True, kw_only=True):
     identity: str | None = None  # of an element in the header, without which the file is of another format
     versions: dict[str, list[int]] = {}  # path of a number before the records -> what is known of it; missing: as if known
     without_records: list[str] = []  # tags of files that have none
-    items: list[str] = []  # elements that are rows of their own, those inside others too
+    items: list[str] = []  # elements that are rows of their own; one that holds items is said again in each of them
     without_items: list[str] = []  # elements that count only in records that have none of these
     lists: list[str] = []  # … that repeat in the nested table, as items do
     members: Members | None = None  # of the nested table; None: those of the format, else what the fields' paths name

@@ -199,11 +199,17 @@ def unit_usage(random: Random) -> dict[str, Any]:
 def pdu_session(random: Random) -> dict[str, Any]:
     made = some(
         random,
-        userIdentifier=lambda random: {"iSDN-E164": "86" + random.choice("1357") + digits(random, 6, 10)},
+        userIdentifier=lambda random: random.choice(
+            [
+                {"iSDN-E164": "86" + random.choice("1357") + digits(random, 6, 10)},
+                {"tEL-URI": LEAVES["tEL-URI"](random)},
+            ]
+        ),
         userEquipmentInfo=equipment,
         rATType=lambda random: random.choice([6, 51, 52, 65]),
         dataNetworkNameIdentifier=apn,
         pDUSessionstartTime=time,
+        pDUSessionstopTime=time,
         uETimeZone=lambda random: bytes([random.randrange(0x30), 0]),
         servingCNPLMNID=plmn,
     )
@@ -249,10 +255,12 @@ def roaming_record(random: Random) -> dict[str, Any]:
         | {"reportTime": time(random)}
         for _ in range(random.randint(1, 3))
     ]
-    unused = {"ratingGroup": whole((1 << 32) - 1)(random)} | some(random, uPFID=lambda random: "upf-1")
     made = record(random)
-    made["listOfMultipleUnitUsage"].insert(random.randint(0, 1), unused)
-    return made | {"roamingQBCInformation": {"multipleQFIcontainer": containers}}
+    usage = made["listOfMultipleUnitUsage"] if random.random() < 0.8 else []
+    for _ in range(random.randint(1, 3)):
+        unused = {"ratingGroup": whole((1 << 32) - 1)(random)} | some(random, uPFID=lambda random: "upf-1")
+        usage.insert(random.randint(0, len(usage)), unused)
+    return made | {"listOfMultipleUnitUsage": usage} | {"roamingQBCInformation": {"multipleQFIcontainer": containers}}
 
 
 def equipment(random: Random) -> dict[str, Any]:

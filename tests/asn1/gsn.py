@@ -11,10 +11,16 @@ from random import Random
 from typing import Any
 
 from tests.asn1 import ber, table
-from tests.asn1.ts32298 import INTERNATIONAL, apn, plmn, tbcd, time
+from tests.asn1.ts32298 import INTERNATIONAL, LEAVES, apn, plmn, tbcd, time
 from tests.asn1.values import digits, whole
 
-ADDRESS = ("choice", {"iPBinV4Address": (0, "octets"), "iPBinV6Address": (1, "octets"), "iPTextV4Address": (2, "text")})
+ADDRESSES = {
+    "iPBinV4Address": (0, "octets"),
+    "iPBinV6Address": (1, "octets"),
+    "iPTextV4Address": (2, "text"),
+    "iPTextV6Address": (3, "text"),
+}
+ADDRESS = ("choice", ADDRESSES)
 VOLUMES = {
     "qosNegotiated": (2, "octets"),
     "dataVolumeGPRSUplink": (3, "integer"),
@@ -77,10 +83,8 @@ def some(random: Random, **makers) -> dict[str, Any]:
 
 
 def address(random: Random) -> dict[str, Any]:
-    kind = random.choice(list(ADDRESS[1]))
-    if kind == "iPTextV4Address":
-        return {kind: ".".join(str(random.randrange(256)) for _ in range(4))}
-    return {kind: random.randbytes(4 if kind == "iPBinV4Address" else 16)}
+    kind = random.choice(list(ADDRESSES))
+    return {kind: random.randbytes(16) if kind == "iPBinV6Address" else LEAVES[kind](random)}
 
 
 def volumes(random: Random) -> dict[str, Any]:

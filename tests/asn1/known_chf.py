@@ -2,7 +2,7 @@
 
 Conventions
 -----------
-- A used unit container is a row, with the rating group that it stands in; a group of which nothing was used is one too.
+- A used unit container is a row, with the rating group that it stands in; a group of which nothing was used is none.
 - A message is of the subscriber who sent it, but a delivery of its recipient.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.asn1.declared import started, total, when, whole
+from tests.asn1.declared import started, total, when
 from tests.asn1.known import CAUSES, EMPTY, closed, hexadecimal, msisdn, name_of_rat, network, party, text
 from tests.asn1.ts32298 import instant, number, untbcd
 
@@ -21,6 +21,12 @@ MESSAGES = {0: "sms_mo", DELIVERY: "sms_mt"}
 def imei(values: dict[str, Any]) -> str | None:
     found = values.get("userEquipmentInfo")
     return found and untbcd(found["subscriberEquipmentNumberData"])
+
+
+def user(session: dict[str, Any]) -> int | None:
+    """The number of the session's user."""
+    found = party(next(iter(session.get("userIdentifier", {}).items()), None))
+    return found and int(found.removeprefix("+"))
 
 
 def common(values: dict[str, Any]) -> dict[str, Any]:
@@ -44,7 +50,7 @@ def data_rows(values: dict[str, Any]) -> list[dict[str, Any]]:
         **common(values),
         **started(instant(values["recordOpeningTime"])),
         "record_type": "data",
-        "served_msisdn": whole(session.get("userIdentifier", {}).get("iSDN-E164")),
+        "served_msisdn": user(session),
         "imei": imei(session),
         "end_time": when(instant(session.get("pDUSessionstopTime"))),
         "apn": session.get("dataNetworkNameIdentifier"),
@@ -64,9 +70,9 @@ def data_rows(values: dict[str, Any]) -> list[dict[str, Any]]:
             "container_no": each.get("localSequenceNumber"),
         }
         for usage in values["listOfMultipleUnitUsage"]
-        for each in usage.get("usedUnitContainers", [{}])
+        for each in usage.get("usedUnitContainers", [])
     ]
-    return [row | item for item in items]
+    return [row | item for item in items or [{}]]
 
 
 def message_rows(values: dict[str, Any]) -> list[dict[str, Any]]:
@@ -95,14 +101,13 @@ def ims_rows(values: dict[str, Any]) -> list[dict[str, Any]]:
     session = values["iMSChargingInformation"]
     called = party(next(iter(session.get("calledPartyAddress", {}).items()), None))
     calling = [party(next(iter(each.items()))) for each in session.get("callingPartyAddresses", [])]
-    own = party(next(iter(session.get("userIdentifier", {}).items()), None))
     role = session.get("roleOfNode")
     return [
         {
             **common(values),
             **started(instant(values["recordOpeningTime"])),
             "record_type": "ims_chf",
-            "served_msisdn": own and int(own.removeprefix("+")),
+            "served_msisdn": user(session),
             "imei": imei(session),
             "other_party": called,
             "calling_party": calling[0] if calling else None,

@@ -267,19 +267,23 @@ class Decoder:
             self.rows.append({})
             self.flags.append(0)
         row = len(self.rows) - 1 if place.taken else place.row
-        place.taken = True
-        after = self.contents(node, steps, Place(row), name, depth + 1, stop)
-        self.say_again(steps, row)
-        return after
-
-    def say_again(self, steps, row: int) -> None:
-        """What stands in an item beside the items inside it, in the rows of these."""
         inside = [item for item in self.items if self.below(item, steps)]
         own = {self.fields[n].column for path, n in self.paths if path.steps[: len(steps)] == steps}
-        within = {self.fields[n].column for path, n in self.paths for item in inside if path.steps[: len(item)] == item}
+        own -= {self.fields[n].column for path, n in self.paths for item in inside if path.steps[: len(item)] == item}
+        inner = Place(row)
+        after = self.contents(node, steps, inner, name, depth + 1, stop)
+        if inside and not inner.taken:  # a group of none: no row
+            if place.taken:
+                self.rows.pop()
+                self.flags.pop()
+            else:
+                self.rows[row] = {name: value for name, value in self.rows[row].items() if name not in own}
+            return after
+        place.taken = True
         for later in range(row + 1, len(self.rows) if inside else 0):
             self.flags[later] |= self.flags[row]
-            self.rows[later] |= {name: value for name, value in self.rows[row].items() if name in own - within}
+            self.rows[later] |= {name: value for name, value in self.rows[row].items() if name in own}
+        return after
 
     def coding(self, path: Path, number: int) -> str:
         return path.coding or self.fields[number].coding

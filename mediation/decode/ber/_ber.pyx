@@ -198,7 +198,7 @@ cdef class BerPlan(Plan):
         item, waits : bool
             Its elements are items; what they say counts only in records without items.
         columns : list of str
-            That an item says again in the items inside it.
+            Of an item that holds items: said again in the rows of these.
         to_items : list of int
             Tags of the children that are items or have some below them.
         """

@@ -36,7 +36,7 @@ class Node:
         self.children: dict[Step, Node] = {}
         self.actions: list[tuple] = []
         self.item = self.waits = False
-        self.columns: list[str] = []  # of an item, said again in the items inside it
+        self.columns: list[str] = []  # of an item that holds items, said again in these
 
     @property
     def to_items(self) -> list[int]:
@@ -69,14 +69,17 @@ def compile_ber(feed: FeedBook, layout: model.Layout) -> CompiledLayout:
         for path in paths_of(text):
             root.reach(path.steps).waits = True
     fields = [field for field in layout.field if field.type != "constant"]
+    paths: list[tuple[str, Path]] = []
     for number, field in enumerate(fields):
         add_field(plan, feed, layout, field)
-        for path in _paths(field):
-            _add_action(root, feed, field, number, path)
+        for path, name in _paths(field):
+            _add_action(root, feed, field, number, path, name)
+            paths.append((field.column or "", path))
     for steps in items:
-        item = root.reach(steps)
-        item.item, item.columns = True, _beside(fields, steps, items)
-    in_items = {field.column for field in fields if any(_fills(field, steps) for steps in items)}
+        item, inside = root.reach(steps), [each for each in items if each != steps and _begins(each, steps)]
+        item.columns = sorted(_below(paths, [steps]) - _below(paths, inside)) if inside else []
+        item.item = bool(item.columns) or not inside
+    in_items = _below(paths, items)
     add_nodes(plan, root)
     controls = tuple(layout.ber.sums)
     plan.finish_tree(
@@ -94,28 +97,25 @@ def _is_type(field: model.Field) -> bool:
     return field.coding == "tag" and field.column == "record_type"
 
 
-def _paths(field: model.Field) -> list[Path]:
-    return paths_of_values(field.values) if field.coding == "tag" else field_paths(field.tag)
+def _paths(field: model.Field) -> list[tuple[Path, str | None]]:
+    """The paths of a field, with the name that an element's being there gives."""
+    if field.coding == "tag" and isinstance(field.values, dict):
+        return [(path, name) for raw, name in field.values.items() for path in paths_of_values([raw])]
+    return [(path, None) for path in field_paths(field.tag)]
 
 
-def _fills(field: model.Field, steps: tuple[Step, ...]) -> bool:
-    """Whether a path of the field leads through these steps."""
-    return any(path.steps[: len(steps)] == steps for path in _paths(field))
+def _begins(steps: tuple[Step, ...], above: tuple[Step, ...]) -> bool:
+    return steps[: len(above)] == above
 
 
-def _beside(fields: list[model.Field], steps: tuple[Step, ...], items: list[tuple[Step, ...]]) -> list[str]:
-    """The columns of an item that stand beside the items inside it."""
-    inside = [each for each in items if each != steps and each[: len(steps)] == steps]
-    within = {field.column for field in fields if any(_fills(field, each) for each in inside)}
-    return sorted({field.column or "" for field in fields if inside and _fills(field, steps)} - within)
+def _below(paths: list[tuple[str, Path]], items: list[tuple[Step, ...]]) -> set[str]:
+    """The columns that are filled below one of these items."""
+    return {column for column, path in paths if any(_begins(path.steps, steps) for steps in items)}
 
 
-def _add_action(root: Node, feed: FeedBook, field: model.Field, number: int, path: Path) -> None:
+def _add_action(root: Node, feed: FeedBook, field: model.Field, number: int, path: Path, name: str | None) -> None:
     coding = path.coding or field.coding
-    constant = -1
-    if coding == "tag" and isinstance(field.values, dict):
-        name = next(name for raw, name in field.values.items() if path in paths_of(raw))
-        constant = feed.book.dictionaries[field.column or ""].index(name)
+    constant = -1 if name is None else feed.book.dictionaries[field.column or ""].index(name)
     types = sum(1 << kind for kind in set(field.entity_types)) or ALL_TYPES
     root.reach(path.steps).actions.append((number, coding, field.sum, constant, types))
 

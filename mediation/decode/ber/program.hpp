@@ -59,7 +59,7 @@ struct BerNode {
     int32_t variant = -1;
     uint32_t first_action = 0, actions = 0;
     uint32_t first_slot = 0, slot_mask = 0;
-    uint32_t first_column = 0, columns = 0;  // of an item: said again in the rows of the items inside it
+    uint32_t first_column = 0, columns = 0;  // of an item that holds items: said again in the rows of these
     uint32_t name = 0;                       // of the reject's field, where the element itself is damaged
     bool has_children = false;
     bool item = false;      // each is a row of its own

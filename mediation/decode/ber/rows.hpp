@@ -12,21 +12,23 @@ namespace mediation {
 
 namespace detail {
 
+inline void clear_column(const TextPlan& plan, Work& work, size_t c, uint32_t from, uint32_t count) noexcept {
+    const ColumnPlan& column = plan.columns[c];
+    if (column.field < 0) return;
+    std::memset(work.nulls[c] + from, 1, count);
+    if (column.kind == Kind::utf8) {
+        std::fill_n(work.begins[static_cast<size_t>(column.field)] + from, count, 0u);
+        std::fill_n(work.ends[static_cast<size_t>(column.field)] + from, count, 0u);
+        return;
+    }
+    const auto width = static_cast<size_t>(kWidths[static_cast<int>(column.kind)]);
+    std::memset(work.data[c] + from * width, 0, count * width);
+}
+
 // Makes rows as if nothing had been written to them.
 inline void clear_rows(const TextPlan& plan, Work& work, uint32_t from, uint32_t count) noexcept {
     std::memset(work.flags + from, 0, count);
-    for (size_t c = 0; c < plan.columns.size(); ++c) {
-        const ColumnPlan& column = plan.columns[c];
-        if (column.field < 0) continue;
-        std::memset(work.nulls[c] + from, 1, count);
-        if (column.kind == Kind::utf8) {
-            std::fill_n(work.begins[static_cast<size_t>(column.field)] + from, count, 0u);
-            std::fill_n(work.ends[static_cast<size_t>(column.field)] + from, count, 0u);
-            continue;
-        }
-        const auto width = static_cast<size_t>(kWidths[static_cast<int>(column.kind)]);
-        std::memset(work.data[c] + from * width, 0, count * width);
-    }
+    for (size_t c = 0; c < plan.columns.size(); ++c) clear_column(plan, work, c, from, count);
 }
 
 // ------------------------------------------------------------------------------------------- nested items

@@ -5,7 +5,7 @@
 //   copied by `copy_coded`.
 // - A record whose elements do not nest has no row: it is undecodable, with the code and the innermost element's name.
 // - An item is a row of its own; values beside it belong to the record, and are said again in each of its rows. An item
-//   inside another is to that as it is to the record.
+//   that holds items is to these as the record is, but without any of them it has no row.
 // - An element that says without items what they say with them waits until the record has shown that it has none.
 #pragma once
 
@@ -65,13 +65,33 @@ inline Code begin_item(Walk& w) noexcept {
     return Code::ok;
 }
 
-// The item's row is complete; what follows goes to the row around it.
+// Nothing of the item at hand stays; its row does only where it is that of what the item stands in.
+inline void take_back(Walk& w, const int32_t* columns, uint32_t count, bool has_row) noexcept {
+    BerRow& r = w.row;
+    for (uint32_t i = 0; i < count; ++i) {
+        clear_column(r.plan, r.work, static_cast<size_t>(columns[i]), r.row, 1);
+        r.filled[columns[i]] = 0;
+    }
+    w.taken = has_row;
+    if (!has_row) return;
+    r.work.flags[r.row] = 0;
+    r.work.records.rows = r.row;
+}
+
+// The item's row is complete, or taken back where it was to hold items and had none; what follows goes to the row
+// beside it.
 inline void end_item(Walk& w, const Level& level) noexcept {
     const BerNode& node = w.row.program.nodes[level.node];
-    if (node.columns) say_again(w.row, &w.row.program.item_columns[node.first_column], node.columns);
+    const bool any_inside = w.taken;
+    const uint32_t own = w.row.row;
+    w.taken = true;
+    if (node.columns) {
+        const int32_t* columns = &w.row.program.item_columns[node.first_column];
+        if (any_inside) say_again(w.row, columns, node.columns);
+        else take_back(w, columns, node.columns, own != level.row);
+    }
     w.row.row = level.row;
     w.row.filled = level.filled;
-    w.taken = true;
 }
 
 // Takes the element that begins at `at`: stores its values, and passes it over or opens it.
