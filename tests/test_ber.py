@@ -91,7 +91,9 @@ def tap_times(draw):
     return b"".join(draw(st.permutations(parts)))
 
 
-offsets = st.sampled_from([b"+0800", b"+0800", b"-0330", b"+1800", b"+1801", b"+08:00", b"+0860", b"0800", b"+08x0", b""])
+offsets = st.sampled_from(
+    [b"+0800", b"+0800", b"-0330", b"+1800", b"+1801", b"+08:00", b"+0860", b"0800", b"+08x0", b""]
+)
 
 
 @st.composite

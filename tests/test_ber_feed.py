@@ -128,7 +128,7 @@ def test_a_vendors_file_that_is_cut_between_records_is_refused_though_nothing_co
     path.write_bytes(whole)
     assert md.decode(path, feed)[0].num_rows == 2
     path.write_bytes(whole[: whole.rindex(record)])
-    with pytest.raises(SourceRefused, match="trailer_missing: .* ends before the element that all stands in"):
+    with pytest.raises(SourceRefused, match=r"trailer_missing: .* ends before the element that all stands in"):
         md.decode(path, feed)
 
 

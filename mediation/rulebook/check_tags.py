@@ -121,7 +121,9 @@ def _check_field(of: LayoutPlace, path: str, field: Field) -> None:
     given = [name for name in ("tag", "header") if getattr(field, name) is not None]
     if field.coding == "tag":
         if given or field.type != "enumeration" or not isinstance(field.values, dict):
-            of.fault(f"{path}.coding", "tag: an enumeration whose values are the tags, or paths of tags, that mean them")
+            of.fault(
+                f"{path}.coding", "tag: an enumeration whose values are the paths of tags that mean them, and no path"
+            )
         for tag in field.values or ():
             _check_path(of, f"{path}.values.{tag}", tag)
             if not tag:

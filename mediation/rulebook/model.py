@@ -107,7 +107,7 @@ class Ber(Declared, frozen=True, kw_only=True):
     records: str = ""  # the element that holds the records; "": they stand one after the other
     framing: Literal["elements", "detect"] = "elements"  # detect: a file may have the headers of 3GPP TS 32.297
     identity: str | None = None  # of an element in the header, without which the file is of another format
-    versions: dict[str, list[int]] = {}  # path of a number before the records -> what is known of it; missing: as if known
+    versions: dict[str, list[int]] = {}  # path of a number before the records -> those that are known
     without_records: list[str] = []  # tags of files that have none
     items: list[str] = []  # elements that are rows of their own
     sequence: str | None = None  # must agree with the file name's

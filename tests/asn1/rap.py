@@ -17,7 +17,7 @@ from typing import Any
 
 from tests.asn1 import modules, tap
 from tests.asn1.tap_rows import charges, meaning, stripped, under
-from tests.asn1.values import Habits, digits, value, whole
+from tests.asn1.values import Habits, digits, value
 
 CALL_EVENTS = {
     "mobileOriginatedCall": "mobile_originated_call",

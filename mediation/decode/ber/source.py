@@ -97,7 +97,7 @@ class BerSource(FileSource):
         return SourceRefused("trailer_missing", what)
 
     def _too_long(self, where: str) -> SourceRefused:
-        what = f"what stands {where} the records takes more than {self._most} bytes; a greater max_record_bytes allows it"
+        what = f"what stands {where} the records has more than {self._most} bytes; a greater max_record_bytes allows it"
         return SourceRefused("envelope_too_long", what)
 
     def _refuse_other_formats(self, data: bytes) -> None:
