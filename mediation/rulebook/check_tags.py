@@ -73,10 +73,23 @@ def _check_places(of: LayoutPlace, declared: Ber) -> None:
         _check_path(of, f".ber.sums.{column}", path)
         if column not in columns or columns[column].type not in ("integer", "decimal"):
             of.fault(f".ber.sums.{column}", f"no field fills {column} with a number")
+        elif not columns[column].optional and _beside_items(declared, columns[column]):
+            what = f"the field of {column} must be optional: beside items it stands in the first row of its record only"
+            of.fault(f".ber.sums.{column}", what)
     for column, path in declared.refunds.items():
         _check_path(of, f".ber.refunds.{column}", path)
         if column not in declared.sums:
             of.fault(f".ber.refunds.{column}", "has no effect; it is taken off a declared sum of the column")
+
+
+def _beside_items(declared: Ber, field: Field) -> bool:
+    """Whether a field is a record's, where records have items; malformed paths are told elsewhere."""
+    try:
+        items = [path.steps for text in declared.items for path in paths_of(text)]
+        paths = [path.steps for path in field_paths(field.tag)]
+    except ValueError:
+        return False
+    return bool(items) and not any(path[: len(item)] == item for path in paths for item in items)
 
 
 def _check_tag(of: LayoutPlace, where: str, tag: str) -> None:

@@ -117,7 +117,7 @@ class Ber(Declared, frozen=True, kw_only=True):
     entities: str | None = None  # … of {code,type,id}
     rates: str | None = None  # … of {code,decimals,rate}
     record_count: str | None = None  # after the records
-    sums: dict[str, str] = {}  # column -> path of its sum, in the file's own decimals
+    sums: dict[str, str] = {}  # column -> path of its sum, in its field's unit or the file's own decimals
     refunds: dict[str, str] = {}  # … of what is to be taken off this sum: amounts that are negative in the column
 
 
