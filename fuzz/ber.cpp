@@ -20,10 +20,12 @@ struct Field {
 const std::vector<Field>& kinds() {
     using C = Coding;
     static const std::vector<Field> all = {
-        {FieldType::integer, Kind::i64, {C::octets, C::integer, C::bcd, C::tbcd, C::address, C::tap_offset, C::time9}},
+        {FieldType::integer, Kind::i64, {C::octets, C::integer, C::bcd, C::tbcd, C::address, C::tap_offset, C::time9,
+          C::nrtrde_offset}},
         {FieldType::msisdn, Kind::i64, {C::octets, C::bcd, C::tbcd, C::address}},
         {FieldType::decimal, Kind::decimal128, {C::octets, C::integer, C::rate}},
-        {FieldType::timestamp, Kind::timestamp, {C::octets, C::integer, C::bcd, C::tap_time, C::time9}},
+        {FieldType::timestamp, Kind::timestamp, {C::octets, C::integer, C::bcd, C::tap_time, C::time9,
+          C::nrtrde_time}},
         {FieldType::enumeration, Kind::code, {C::octets, C::integer, C::tag}},
         {FieldType::text, Kind::utf8, {C::octets, C::integer, C::bcd, C::tbcd, C::address, C::hex, C::ip, C::entity}},
     };
@@ -65,7 +67,7 @@ void choose_field(Input& input, Table& table) {
     const bool has_user = f.type == FieldType::text || f.type == FieldType::integer || f.type == FieldType::msisdn;
     if (other && action.coding == Coding::octets && has_user) action.coding = Coding::uri;
     action.sum = options & 64 && (kind.kind == Kind::i64 || kind.kind == Kind::decimal128) &&
-                 action.coding != Coding::tap_offset && action.coding != Coding::time9;
+                 !detail::is_offset(action.coding) && action.coding != Coding::time9;
     action.constant = options & 128 ? 1 : -1;
     action.field = number;
     if (!f.optional) table.program.required.push_back(number);
@@ -112,8 +114,10 @@ Table choose_table(Input& input) {
     table.plan.frame.max_record_bytes = kMaxRecordBytes;
     const uint32_t framing = input.below(4);
     table.context.framing = {framing ? BerFraming::elements : BerFraming::cdrs, framing == 1 ? 2u : 0u};
-    table.context.divisor = input.coin() ? 100 : 1;
-    table.context.multiplier = table.context.divisor == 1 ? 1000 : 1;
+    static constexpr int64_t kDivisors[] = {1, 100, 0}, kMultipliers[] = {1000, 1, 0};
+    const uint32_t scale = input.below(3);
+    table.context.divisor = kDivisors[scale];
+    table.context.multiplier = kMultipliers[scale];
     table.context.offsets_us = {{1, 3600000000}, {2, -1800000000}};
     table.context.rates = {{1, 1387760}};
     table.context.entities = {{1, 3, "one"}, {2, 4, "another"}};

@@ -14,8 +14,8 @@ from tests.malformed.asn1 import FORMS, contents, exchange, framed, lengths, tag
 FAMILIES = lengths.LENGTHS + tags.TAGS + contents.CONTENTS + tap.TAP + framed.FRAMES + exchange.NRTRDE + exchange.RAP
 REFUSED = tap.ENVELOPES + framed.REFUSED + exchange.NRTRDE_REFUSED + exchange.RAP_REFUSED
 IDENTITY = {
-    **dict.fromkeys(["tap3", "nrtrde"], "other_party"),
-    **dict.fromkeys(["ts32298", "ts32297"], "charging_id"),
+    **dict.fromkeys(("tap3", "nrtrde"), "other_party"),
+    **dict.fromkeys(("ts32298", "ts32297"), "charging_id"),
     "rap": "tap_sequence",
 }
 
@@ -32,9 +32,9 @@ def book(tmp_path_factory):
     def of(case):
         if case.form not in made:
             form, layout = FORMS[case.form]
-            made[case.form] = (
-                bare_feed("rap").book if form == "rap" else book_of(tmp_path_factory.mktemp("book"), form, **layout)
-            )
+            is_usage = form != "rap"
+            folder = tmp_path_factory.mktemp("book")
+            made[case.form] = book_of(folder, form, **layout) if is_usage else bare_feed(form).book
         return made[case.form]
 
     return of

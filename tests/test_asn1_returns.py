@@ -1,4 +1,4 @@
-"""RAP files read without a rule book: what they return, by errors; and NRTRDE and RAP files where others are expected."""
+"""RAP files read without a rule book: what they return, error by error; and formats where others are expected."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ def test_a_vendors_file_that_is_cut_between_records_is_refused_though_nothing_co
     path.write_bytes(whole)
     assert md.decode(path, feed)[0].num_rows == 2
     path.write_bytes(whole[: whole.rindex(record)])
-    with pytest.raises(SourceRefused, match="trailer_missing: .* ends before the element that all stands in"):
+    with pytest.raises(SourceRefused, match=r"trailer_missing: .* ends before the element that all stands in"):
         md.decode(path, feed)
 
 
@@ -165,6 +165,25 @@ def test_a_column_is_filled_twice_by_codes_only(tmp_path):
     for where in ("field[0].values.0/1", "field[3].coding", "field[4].column", "$.duration_from_times"):
         assert where in text
     assert "field[2]" not in text
+def test_a_sum_beside_items_stands_in_the_first_row(tmp_path):
+    """So that it adds up as often as the file counts it."""
+    items = VENDOR.replace("[layout.ber]", '[layout.ber]\nitems = ["0/3/u16"]\nsums = { downlink_bytes = "u16/3" }')
+    for name, content in book_files(
+        items.replace("tag = \"0/3/u16[0='U']/1:", 'optional = true, tag = "0/3/u16/1:')
+    ).items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    record, path = vendor_record(), tmp_path / "x"
+    number = record.index(b"\x85")
+    changed = tlv("a0", record[2:number], tlv("84", b"\x07"), record[number:])
+    whole = [tlv("a1", changed, changed), tlv("82", b"\x02"), tlv("83", b"\x0e")]
+    path.write_bytes(tlv("30", *whole))
+    usage, rejects = md.decode(path, load_rulebook(tmp_path).feeds["t"])
+    assert (usage["downlink_bytes"].to_pylist(), rejects.num_rows) == ([7, None, None] * 2, 0)
+    feed = tmp_path / "feeds" / "t.toml"
+    feed.write_text(feed.read_text().replace('coding = "integer", optional = true, tag = "0/4"', 'tag = "0/4:integer"'))
+    with pytest.raises(RulebookError, match="downlink_bytes must be optional: beside items"):
+        load_rulebook(tmp_path)
 
 
 def test_a_run_of_tap_files_closes(tmp_path):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from random import Random
 
 import pytest
 from click.testing import CliRunner
 
 from mediation.cli import main
-from tests.asn1 import ts32297
+from tests.asn1 import rap, ts32297
 from tests.asn1.ts32297 import OPEN, Header, Moment, Release
-from tests.malformed.asn1 import GOOD, NEXT
+from tests.malformed.asn1 import GOOD, NEXT, exchange
+from tests.malformed.asn1.tap import joined
 from tests.test_tap3 import CALL, CONTENT, NOTIFICATION
 
 NUMBERS = ("262092464569171", "239228473214", "436643313540", "2620924645691", "262092464523231")
@@ -35,6 +37,29 @@ def test_what_a_file_is_and_holds(path, title, says):
     assert title in done.output
     assert [each for each in says if each not in done.output] == []
     assert [each for each in NUMBERS if each in done.output] == []
+
+
+EXCHANGED = {
+    "nrtrde": (
+        lambda: joined(exchange.report(exchange.MOC)),
+        ["NRTRDE report", "connectedNumber", '"AUTPT"', "1 records: voice_mo 1", "it has no totals"],
+    ),
+    "rap": (
+        lambda: joined(exchange.returned(exchange.SEVERE, exchange.LOST, total=1500)),
+        ["RAP return batch", "severeReturn", "mobileOriginatedCall", "2 records: missing_return 1, severe_return 1"],
+    ),
+    "acknowledgement": (lambda: rap.acknowledgement(Random(1)), ["RAP acknowledgement", '"CHNMV"', "0 records"]),
+}
+
+
+@pytest.mark.parametrize("name", EXCHANGED)
+def test_what_roaming_partners_exchange_beside_tap(tmp_path, name):
+    make, says = EXCHANGED[name]
+    (tmp_path / "x").write_bytes(make())
+    done = inspected(tmp_path / "x")
+    assert done.exit_code == 0, done.output
+    assert [each for each in says if each not in done.output] == []
+    assert [each for each in ("46000", "86139", "86138") if each in done.output] == []
 
 
 def test_numbers_are_shown_when_asked_for():

@@ -188,7 +188,7 @@ class FileSource(ABC):
         ------
         SourceRefused
             ``header_missing``, ``column_missing``, ``column_repeated``, ``too_many_columns``, ``header_mismatch``,
-            ``trailer_missing``, ``record_count_mismatch`` or ``control_sum_mismatch``.
+            ``trailer_missing``, ``envelope_too_long``, ``record_count_mismatch`` or ``control_sum_mismatch``.
         """
 
     # ------------------------------------------------------------------------------------------- texts

@@ -96,6 +96,9 @@ def _check_places(of: LayoutPlace, declared: Ber) -> None:
         _check_path(of, f".ber.sums.{column}", path)
         if column not in columns or columns[column].type not in ("integer", "decimal"):
             of.fault(f".ber.sums.{column}", f"no field fills {column} with a number")
+        elif not columns[column].optional and _beside_items(declared, columns[column]):
+            what = f"the field of {column} must be optional: beside items it stands in the first row of its record only"
+            of.fault(f".ber.sums.{column}", what)
     for column, path in declared.refunds.items():
         _check_path(of, f".ber.refunds.{column}", path)
         if column not in declared.sums:
@@ -115,11 +118,31 @@ def _check_around(of: LayoutPlace, declared: Ber) -> None:
         of.fault(".ber.block_bytes", "what fills a block up could begin a record's header; declare one of the two")
 
 
+def _beside_items(declared: Ber, field: Field) -> bool:
+    """Whether a field is a record's, where records have items; malformed paths are told elsewhere."""
+    try:
+        items = [path.steps for text in declared.items for path in paths_of(text)]
+        paths = [path.steps for path in field_paths(field.tag)]
+    except ValueError:
+        return False
+    return bool(items) and not any(path[: len(item)] == item for path in paths for item in items)
+
+
 def _check_tag(of: LayoutPlace, where: str, tag: str) -> None:
     try:
         tag_of(tag)
     except ValueError as error:
         of.fault(where, str(error))
+
+
+def _check_meaning(of: LayoutPlace, where: str, value: str, is_type: bool) -> None:
+    try:
+        paths = paths_of_values([value])
+    except ValueError as error:
+        of.fault(where, str(error))
+        return
+    if is_type and any(len(path.steps) > 1 for path in paths):
+        of.fault(where, "the tag of a record is one step, such as 79 or 20[0=18]")
 
 
 def _check_path(of: LayoutPlace, where: str, path: str | None) -> None:
@@ -163,12 +186,11 @@ def _check_field(of: LayoutPlace, path: str, field: Field) -> None:
     given = [name for name in ("tag", "header") if getattr(field, name) is not None]
     if field.coding == "tag":
         if given or field.type != "enumeration" or not isinstance(field.values, dict):
-            of.fault(f"{path}.coding", "tag: an enumeration whose values are the tags, or paths of tags, that mean them")
+            of.fault(
+                f"{path}.coding", "tag: an enumeration whose values are the paths of tags that mean them, and no path"
+            )
         for tag in field.values or ():
-            try:
-                paths_of_values([tag])
-            except ValueError as error:
-                of.fault(f"{path}.values.{tag}", str(error))
+            _check_meaning(of, f"{path}.values.{tag}", tag, field.column == "record_type")
         _check_heeded(of, path, field, {"tag"})
         return
     if len(given) != 1:

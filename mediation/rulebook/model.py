@@ -117,7 +117,7 @@ class Ber(Declared, frozen=True, kw_only=True):
     record_header_bytes: int = 0  # … before each record
     block_bytes: int = 0  # no record crosses a multiple of it in the file; what is left of a block is 00 or FF
     identity: str | None = None  # of an element in the header, without which the file is of another format
-    versions: dict[str, list[int]] = {}  # path of a number before the records -> what is known of it; missing: as if known
+    versions: dict[str, list[int]] = {}  # path of a number before the records -> those that are known
     without_records: list[str] = []  # tags of files that have none
     items: list[str] = []  # elements that are rows of their own; one that holds items is said again in each of them
     without_items: list[str] = []  # elements that count only in records that have none of these
@@ -130,7 +130,7 @@ class Ber(Declared, frozen=True, kw_only=True):
     entities: str | None = None  # … of {code,type,id}
     rates: str | None = None  # … of {code,decimals,rate}
     record_count: str | None = None  # after the records
-    sums: dict[str, str] = {}  # column -> path of its sum, in the file's own decimals
+    sums: dict[str, str] = {}  # column -> path of its sum, in its field's unit or the file's own decimals
     refunds: dict[str, str] = {}  # … of what is to be taken off this sum: amounts that are negative in the column
 
 

@@ -162,11 +162,15 @@ class Rewritten(NamedTuple):
 
 
 def stranger(random: Random, known: dict[bytes, Shape]) -> Node:
-    """A member that a shape does not know, simple or with members of its own."""
+    """A member that a shape does not know, simple or with members of its own.
+
+    Application tags are above those that any release of the roaming formats has used: another's is no stranger.
+    """
     while True:
         number = random.choice([random.randrange(31), random.randrange(31, 128), random.randrange(128, 1 << 14)])
         constructed = random.random() < 0.3
-        name = tag(number, of=random.choice(["CONTEXT", "PRIVATE", "APPLICATION"]), constructed=constructed)
+        of = random.choice(["CONTEXT", "PRIVATE", "APPLICATION"])
+        name = tag(600 + number % 10_000 if of == "APPLICATION" else number, of=of, constructed=constructed)
         if name not in known and bytes([name[0] ^ CONSTRUCTED]) + name[1:] not in known:
             break
     content = random.randbytes(random.choice([0, 1, 5, 130]))

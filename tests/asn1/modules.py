@@ -170,35 +170,34 @@ def to_pycrate(kind, value):
 
 # --------------------------------------------------------------------------------------------- NRTRDE
 
-# Event and file members by name: application tag and type. Written from what is told of NRTRDE 2.1; `s` is octets.
-COMMON = {
-    "imsi": (34, "s"), "imei": (33, "s"), "callEventStartTimeStamp": (21, "s"), "utcTimeOffset": (45, "s"),
-    "callEventDuration": (19, "i"), "causeForTermination": (24, "i"),
-}
-SERVICE = {"serviceCode": (46, {"teleServiceCode": (43, "s"), "bearerServiceCode": (18, "s")})}
-RECORDED = {"recEntityId": (35, "s"), "callReference": (23, "i")}
-PLACED = {
-    "chargeAmount": (25, "i"), "servingNetwork": (15, "s"), "msisdn": (49, "s"), "locationArea": (48, "i"),
-    "cellId": (47, "i"),
-}
-NUMBERS = {
-    "supplementaryServiceCode": (42, "s"), "dialledDigits": (30, "s"), "connectedNumber": (27, "s"),
-    "thirdPartyNumber": (44, "s"),
-}
-CARRIED = {
-    "accessPointNameNI": (16, "s"), "accessPointNameOI": (17, "s"), "dataVolumeIncoming": (28, "i"),
-    "dataVolumeOutgoing": (29, "i"), "sgsnAddress": (40, "s"), "ggsnAddress": (32, "s"), "chargingId": (26, "i"),
-}
+
+def table(text: str) -> dict[str, tuple[int, Any]]:
+    """Members by name: application tag and type, `s` for octets. Written from what is told of NRTRDE 2.1."""
+    members = [each.split() for each in text.split(",")]
+    return {name: (int(number), kind) for name, number, kind in members}
+
+
+COMMON = table(
+    "imsi 34 s, imei 33 s, callEventStartTimeStamp 21 s, utcTimeOffset 45 s, callEventDuration 19 i,"
+    "causeForTermination 24 i"
+)
+SERVICE = {"serviceCode": (46, table("teleServiceCode 43 s, bearerServiceCode 18 s"))}
+RECORDED = table("recEntityId 35 s, callReference 23 i")
+PLACED = table("chargeAmount 25 i, servingNetwork 15 s, msisdn 49 s, locationArea 48 i, cellId 47 i")
+NUMBERS = table("supplementaryServiceCode 42 s, dialledDigits 30 s, connectedNumber 27 s, thirdPartyNumber 44 s")
+CARRIED = table(
+    "accessPointNameNI 16 s, accessPointNameOI 17 s, dataVolumeIncoming 28 i, dataVolumeOutgoing 29 i,"
+    "sgsnAddress 40 s, ggsnAddress 32 s, chargingId 26 i"
+)
 NRTRDE_EVENTS = {
     "moc": (3, {**COMMON, **SERVICE, **NUMBERS, **RECORDED, **PLACED}),
-    "mtc": (4, {**COMMON, **SERVICE, "callingNumber": (22, "s"), **RECORDED, **PLACED}),
+    "mtc": (4, {**COMMON, **SERVICE, **table("callingNumber 22 s"), **RECORDED, **PLACED}),
     "gprs": (5, {**COMMON, **CARRIED, **PLACED}),
 }
-NRTRDE_HEAD = {
-    "specificationVersionNumber": (41, "i"), "releaseVersionNumber": (37, "i"), "sender": (38, "s"),
-    "recipient": (36, "s"), "sequenceNumber": (39, "s"), "fileAvailableTimeStamp": (31, "s"),
-    "utcTimeOffset": (45, "s"),
-}
+NRTRDE_HEAD = table(
+    "specificationVersionNumber 41 i, releaseVersionNumber 37 i, sender 38 s, recipient 36 s, sequenceNumber 39 s,"
+    "fileAvailableTimeStamp 31 s, utcTimeOffset 45 s"
+)
 
 
 def application(number: int, kind: str = "IMPLICIT") -> dict[str, Any]:

@@ -19,17 +19,18 @@ from tests.asn1.values import digits, whole
 
 COLUMNS = (
     *("record_type", "served_imsi", "served_msisdn", "imei", "other_party", "dialled_digits", "third_party"),
+    *("start_time", "utc_offset_s", "duration_s", "uplink_bytes", "downlink_bytes", "service_code"),
     *(
-        "start_time",
-        "utc_offset_s",
-        "duration_s",
-        "uplink_bytes",
-        "downlink_bytes",
-        "service_code",
         "supplementary_service",
+        "location_area",
+        "cell_id",
+        "serving_network",
+        "event_network",
+        "apn",
+        "charging_id",
+        "node_id",
     ),
-    *("location_area", "cell_id", "serving_network", "event_network", "apn", "charging_id", "node_id", "gateway_id"),
-    *("host_record_id", "cause_for_closing", "charge_amount"),
+    *("gateway_id", "host_record_id", "cause_for_closing", "charge_amount"),
 )
 LEAVES = {
     "imsi": lambda random: bcd("460" + digits(random, 11, 12)),

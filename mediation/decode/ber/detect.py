@@ -3,12 +3,14 @@
 Conventions
 -----------
 - Nothing is believed but octets: names of files lie. What is not recognised is None.
-- TAP and NRTRDE begin with the same tag; the first element inside tells them apart.
+- TAP and NRTRDE begin with the same tag; what most of the elements inside are of tells them apart.
 """
 
 from __future__ import annotations
 
 import functools
+from collections import Counter
+from contextlib import suppress
 from typing import NamedTuple
 
 from mediation.decode.ber import elements
@@ -35,8 +37,10 @@ CDRS = Detected("ts32298", "3GPP TS 32.298 records")
 
 _BY_TAG = {"a2": NOTIFICATION, "a534": RAP, "a535": ACKNOWLEDGEMENT}
 _TAGS = {tag_of(tag): found for tag, found in _BY_TAG.items()}
-_SECOND = {tag_of(f"a{number}"): TAP for number in (3, 4, 5, 6, 7, 8, 15)}
-_SECOND |= {tag_of(f"a{number}"): NRTRDE for number in (2, 20, 31, 36, 37, 38, 39, 41, 45)}
+_INSIDE = {tag_of(f"a{number}"): TAP for number in (3, 4, 5, 6, 7, 8, 15)}
+_INSIDE |= {tag_of(f"a{number}"): NRTRDE for number in (2, 20, 31, 36, 37, 38, 39, 41, 45)}
+_EVENTS = {tag_of("a2"), tag_of("a3")}
+_ENOUGH = 9  # elements to look at
 
 
 @functools.cache
@@ -58,23 +62,46 @@ def detect(data: bytes, file_bytes: int) -> Detected | None:
     file_bytes : int
         Of the whole stream.
     """
+    if not data.startswith((b"\0", b"\xff")) and (found := _roaming(data, 0)):
+        return found  # a file of CDRs as long as its first octets would say is none
     if file_header(data) is not None:
         return CDR_FILE
     at = len(data) - len(data.lstrip(b"\0\xff"))
-    if at == len(data):
-        return None
+    return _roaming(data, at) or _records(data, at, file_bytes)
+
+
+def _roaming(data: bytes, at: int) -> Detected | None:
+    """TAP, NRTRDE or RAP."""
+    with suppress(elements.Unreadable, IndexError):
+        first = elements.opening(data, at, len(data))
+        return _batch(data, first.content) if first.tag == tag_of("a1") else _TAGS.get(first.tag)
+    return None
+
+
+def _records(data: bytes, at: int, file_bytes: int) -> Detected | None:
+    """Records that stand one after the other, or in an element."""
     try:
         first = elements.opening(data, at, len(data))
-        if first.tag in _TAGS:
-            return _TAGS[first.tag]
         inside = elements.opening(data, first.content, len(data)) if first.constructed else None
     except (elements.Unreadable, IndexError):
         return None
-    if inside is not None and first.tag == tag_of("a1") and inside.tag in _SECOND:
-        return _SECOND[inside.tag]
     if first.constructed and first.tag in _cdr_tags():
         return CDRS
     if inside is None or (first.end is not None and first.end > file_bytes):
         return None
     fits = first.end is None or inside.end is None or inside.end <= first.end  # text rarely looks so
     return RECORDS if fits else None
+
+
+def _batch(data: bytes, at: int) -> Detected | None:
+    """TAP or NRTRDE, by the elements at `at` up to the records; the first known decides between as many."""
+    votes: Counter[Detected] = Counter()
+    limit = len(data)
+    with suppress(elements.Unreadable, IndexError):
+        for _ in range(_ENOUGH):
+            element = elements.opening(data, at, limit)
+            votes.update([_INSIDE[element.tag]] if element.tag in _INSIDE else [])
+            if element.tag in _EVENTS:
+                break
+            at = elements.element_at(data, at, limit).next
+    return votes.most_common(1)[0][0] if votes else None

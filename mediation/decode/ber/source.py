@@ -24,6 +24,7 @@ from mediation.decode.ber.cdrfile import MOST, UNKNOWN, FileHeader, file_header
 from mediation.decode.ber.detect import detect
 from mediation.decode.ber.outside import Outside, Part, context_of, decimals_of
 from mediation.decode.filesource import Chunk, FileSource, Stretch, Window
+from mediation.decode.layout import UNIT_FACTORS
 from mediation.errors import SourceRefused, UsageError
 from mediation.rulebook.tags import paths_of, tag_of
 
@@ -106,7 +107,7 @@ class BerSource(FileSource):
         return SourceRefused("trailer_missing", what)
 
     def _too_long(self, where: str) -> SourceRefused:
-        what = f"what stands {where} the records takes more than {self._most} bytes; a greater max_record_bytes allows it"
+        what = f"what stands {where} the records has more than {self._most} bytes; a greater max_record_bytes allows it"
         return SourceRefused("envelope_too_long", what)
 
     def _refuse_other_formats(self, data: bytes) -> None:
@@ -328,8 +329,11 @@ class BerSource(FileSource):
     def _verify_sum(self, column: str, declared: int | None, total: int, unreadable: int) -> None:
         verified = declared is not None and not unreadable
         if verified:
-            decimals = decimals_of(self.outside, self._declared.ber) or 0
-            if declared * 10**6 != total * 10**decimals:
+            field = next(each for each in self._declared.field if each.column == column)
+            unit, parts = UNIT_FACTORS.get(field.unit, 1), 1
+            if field.type == "decimal":
+                unit, parts = 10**6, 10 ** (decimals_of(self.outside, self._declared.ber) or 0)
+            if declared * unit != total * parts:
                 raise SourceRefused("control_sum_mismatch", f"the trailer's sum of {column} is not that of the file")
         self.sum_verified = verified and self.sum_verified is not False
 

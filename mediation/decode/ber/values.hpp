@@ -163,7 +163,8 @@ inline const BerContext::Named* tap_offset(const BerRow& r, Span s) noexcept {
 // The offset beside an NRTRDE event's time; missing_value when there is none.
 inline Offset nrtrde_offset(Span s) noexcept {
     Element offset;
-    if (!find_child(s.begin, 0, s.length, kEventOffset, offset) || length_of(offset) == 0) return {0, Code::missing_value};
+    const bool found = find_child(s.begin, 0, s.length, kEventOffset, offset);
+    if (!found || length_of(offset) == 0) return {0, Code::missing_value};
     const Parsed us = parse_offset_us({s.begin + offset.content, length_of(offset)});
     return {us.value, us.code};
 }
