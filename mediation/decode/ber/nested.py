@@ -124,7 +124,8 @@ class NestedLayout:
         fields = {member: number for number, member in enumerate(self._leaves)}
         for member, (_, column) in self._leaves.items():
             self._add_field(plan, layout, member, column)
-        nodes = add_nodes(plan, self._node(tree.top, fields, places := {}))
+        places: dict[Node, Place] = {}
+        nodes = add_nodes(plan, self._node(tree.top, fields, places))
         self._plan = NestedPlan(
             plan,
             nodes=[self._meaning(places[node]) for node, *_ in nodes],
