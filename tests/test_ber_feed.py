@@ -165,6 +165,8 @@ def test_a_column_is_filled_twice_by_codes_only(tmp_path):
     for where in ("field[0].values.0/1", "field[3].coding", "field[4].column", "$.duration_from_times"):
         assert where in text
     assert "field[2]" not in text
+
+
 def test_a_sum_beside_items_stands_in_the_first_row(tmp_path):
     """So that it adds up as often as the file counts it."""
     items = VENDOR.replace("[layout.ber]", '[layout.ber]\nitems = ["0/3/u16"]\nsums = { downlink_bytes = "u16/3" }')

@@ -151,6 +151,17 @@ def test_records_that_are_not_taken_have_no_columns(tmp_path, packet):
     assert {*all_types.column_names} - {*one_type.column_names} >= {"answer_time", "destination_number"}
 
 
+def test_members_that_are_asked_for_are_the_columns(tmp_path, packet):
+    wanted = ("list_of_service_data", "served_imsi")
+    (tmp_path / "x").write_bytes(pgw() + tlv("bf4e", tlv("ac", tlv("30"))))
+    _, _, every = md.decode(tmp_path / "x", packet, nested=True)
+    _, _, some = md.decode(tmp_path / "x", packet, nested=wanted)
+    assert some == every.select([*every.column_names[:6], *wanted])
+    assert md.decode(tmp_path / "x", packet, nested=())[2] == every.select(every.column_names[:6])
+    with pytest.raises(UsageError, match="no member nothing"):
+        md.decode(tmp_path / "x", packet, nested=["nothing"])
+
+
 def test_a_list_that_is_there_without_elements_is_empty(tmp_path, packet):
     (tmp_path / "x").write_bytes(tlv("bf4f", tlv("bf22")) + tlv("bf4f"))
     rows = nested_rows(tmp_path / "x", packet)

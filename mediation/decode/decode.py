@@ -20,6 +20,7 @@ from mediation.errors import UsageError
 from mediation.rulebook.bare import bare_feed
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from os import PathLike
 
     from mediation.decode.ber.nested import NestedLayout
@@ -48,19 +49,21 @@ def stretch(layout: CompiledLayout, piece: Stretch, source_id: int) -> Decoded:
     return layout.plan.undecodable(text, len(piece.raw), piece.code, piece.byte_offset, piece.length, source_id)
 
 
-def nested_layout_of(feed: FeedBook, layout: CompiledLayout) -> NestedLayout:
-    """A layout's nested table, ready to be filled.
+def nested_layout_of(feed: FeedBook, layout: CompiledLayout, nested: bool | Collection[str]) -> NestedLayout | None:
+    """A layout's nested table, ready to be filled; None when it is not asked for.
 
     Raises
     ------
     UsageError
-        Its records are not nested.
+        Its records are not nested, or have no such member.
     """
+    if nested is False:
+        return None
     if layout.declared.ber is None:
         raise UsageError(f"feed {feed.name} has records of the format {layout.declared.format}: only BER is nested")
     from mediation.decode.ber.nested import nested_layout  # only who asks for it pays for its tables
 
-    return nested_layout(feed, layout.declared)
+    return nested_layout(feed, layout.declared, None if nested is True else tuple(nested))
 
 
 @overload
@@ -69,9 +72,11 @@ def decode(
 ) -> tuple[pa.Table, pa.Table]: ...
 @overload
 def decode(
-    path: str | PathLike[str], feed: FeedBook | str, *, nested: Literal[True]
+    path: str | PathLike[str], feed: FeedBook | str, *, nested: Literal[True] | Collection[str]
 ) -> tuple[pa.Table, pa.Table, pa.Table]: ...
-def decode(path: str | PathLike[str], feed: FeedBook | str, *, nested: bool = False) -> tuple[pa.Table, ...]:
+def decode(
+    path: str | PathLike[str], feed: FeedBook | str, *, nested: bool | Collection[str] = False
+) -> tuple[pa.Table, ...]:
     """Decodes one file.
 
     Parameters
@@ -81,8 +86,9 @@ def decode(path: str | PathLike[str], feed: FeedBook | str, *, nested: bool = Fa
     feed : FeedBook or str
         Of a loaded rule book: ``book.feeds[name]``; or, without one, the name of a format that the package knows:
         ``tap3``, ``nrtrde``, ``rap``, ``ts32298``.
-    nested : bool
-        Give the format's own nested table too, where its records are nested (BER).
+    nested : bool or collection of str
+        Give the format's own nested table too, where its records are nested (BER): with all of the records' members,
+        or with those that are named.
 
     Returns
     -------
@@ -101,13 +107,13 @@ def decode(path: str | PathLike[str], feed: FeedBook | str, *, nested: bool = Fa
     SourceRefused
         The file as a whole cannot be accepted; ``code`` says why.
     UsageError
-        `nested` is asked for, and the feed's records are not.
+        `nested` is asked for, and the feed's records are not, or have no such member.
     """
     if isinstance(feed, str):
         feed = bare_feed(feed)
     match = feed.template.match(str(path).rpartition("/")[2])
     layout = layout_of(feed, match.date if match else None)
-    deep = nested_layout_of(feed, layout) if nested else None
+    deep = nested_layout_of(feed, layout, nested)
     usage: list[pa.RecordBatch] = []
     rejects: list[pa.RecordBatch] = []
     nests: list[pa.RecordBatch] = []

@@ -116,7 +116,7 @@ def paths_of_values(values: Iterable[str] | None) -> list[Path]:
     """
     paths = [path for text in values or () for path in paths_of(text)]
     if any(not path.steps or path.coding for path in paths):
-        raise ValueError("a path that begins with the record's own tag, such as 79, 20[0=18] or a14/a121, and no coding")
+        raise ValueError("a path from the record's own tag on, such as 79, 20[0=18] or a14/a121, and no coding")
     return paths
 
 

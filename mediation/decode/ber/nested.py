@@ -26,6 +26,7 @@ from mediation.decode.ber._nested import OWN, NestedPlan, decode_nested
 from mediation.decode.ber.layout import ALL_TYPES, Node, add_nodes
 from mediation.decode.filesource import Chunk
 from mediation.decode.layout import KINDS, add_field
+from mediation.errors import UsageError
 from mediation.native._column import Batch, Dictionary, Kind
 from mediation.native._status import codes
 from mediation.rulebook import model
@@ -89,14 +90,25 @@ class NestedLayout:
     feed : FeedBook
     layout : Layout
         Of records of BER.
+    wanted : tuple of str, optional
+        Of the records' own members those that are columns; default: all.
 
     Attributes
     ----------
     schema : pyarrow.Schema
+
+    Raises
+    ------
+    UsageError
+        One that is wanted is no member of these records.
     """
 
-    def __init__(self, feed: FeedBook, layout: model.Layout):
+    def __init__(self, feed: FeedBook, layout: model.Layout, wanted: tuple[str, ...] | None = None):
         self._feed, self._root = feed, (tree := tree_of(layout)).root
+        if unknown := [name for name in wanted or () if name not in tree.root.members]:
+            raise UsageError(f"records of feed {feed.name} have no member {', '.join(unknown)}")
+        if wanted is not None:
+            tree.root.members = {name: tree.root.members[name] for name in wanted}
         self._slots: dict[Member, Slot] = {}
         self._leaves: dict[Member, tuple[int, str]] = {}  # table and column
         self._lists: list[tuple[int, str]] = []
@@ -112,7 +124,8 @@ class NestedLayout:
         fields = {member: number for number, member in enumerate(self._leaves)}
         for member, (_, column) in self._leaves.items():
             self._add_field(plan, layout, member, column)
-        nodes = add_nodes(plan, self._node(tree.top, fields, places := {}))
+        places: dict[Node, Place] = {}
+        nodes = add_nodes(plan, self._node(tree.top, fields, places))
         self._plan = NestedPlan(
             plan,
             nodes=[self._meaning(places[node]) for node, *_ in nodes],
@@ -196,7 +209,8 @@ class NestedLayout:
         marked = [self._slots[member] for member, _ in place.meanings if member in self._slots]
         slot = marked[0] if marked else Slot(0, "")
         mark = slot.column if marked and slot.list is None else None
-        return [self._slots[member].list or 0 for member in place.opens], mark, slot.list, place.record
+        opens = [self._slots[member].list or 0 for member in place.opens if member in self._slots]
+        return opens, mark, slot.list, place.record
 
     # ----------------------------------------------------------------------------------------- arrays
 
@@ -245,10 +259,10 @@ class NestedLayout:
         return pc.not_equal(values, 0) if member.leaf.type == "boolean" else values
 
 
-def nested_layout(feed: FeedBook, layout: model.Layout) -> NestedLayout:
-    """A layout's nested table, made once for the life of its rule book."""
+def nested_layout(feed: FeedBook, layout: model.Layout, wanted: tuple[str, ...] | None = None) -> NestedLayout:
+    """A layout's nested table, made once for the life of its rule book; parameters as of `NestedLayout`."""
     cache = feed.book.__dict__.setdefault("_nested", {})
-    key = (feed.name, layout.valid_from)
+    key = (feed.name, layout.valid_from, wanted)
     if key not in cache:
-        cache[key] = NestedLayout(feed, layout)
+        cache[key] = NestedLayout(feed, layout, wanted)
     return cache[key]
