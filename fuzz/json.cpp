@@ -169,6 +169,25 @@ std::vector<Found> read(const Frame& frame, Simd simd, std::string_view bytes, u
     return found;
 }
 
+// Any one block refused: the kernel says so, and nothing is held afterwards.
+void require_refusals_told(const Frame& frame, std::string_view bytes) {
+    const PaddedText text{bytes, '\n'};
+    const auto length = static_cast<uint32_t>(bytes.size());
+    Pool& pool = Pool::instance();
+    bool enough = false;
+    for (int64_t blocks = 0; !enough; ++blocks) {
+        pool.left = blocks;
+        {
+            Records r;
+            enough = prepare(r, frame, Simd::base, text.data(), length) &&
+                     find_json(tree(), frame, text.data(), length, r);
+        }
+        REQUIRE(pool.live == 0);
+        REQUIRE(enough == (pool.left >= 0));
+    }
+    pool.left = -1;
+}
+
 void require_verdict(std::string_view bytes, const Found& found) {
     std::string_view line = bytes.substr(found.begin, found.end - found.begin);
     if (line.back() == '\n') line.remove_suffix(1);
@@ -192,6 +211,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     frame.max_record_bytes = input.below(4) ? 65536 : 64u + input.byte();
     const std::string_view bytes = input.rest();
     const std::vector<Found> whole = read(frame, Simd::base, bytes, '\n');
+    require_refusals_told(frame, bytes);
     for (const Simd simd : levels()) REQUIRE(read(frame, simd, bytes, kPaddings[static_cast<int>(simd)]) == whole);
     for (const Found& found : whole) {
         require_verdict(bytes, found);
