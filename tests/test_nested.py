@@ -367,16 +367,20 @@ def test_records_are_the_twins(tmp_path, bare, kind):
 # ----------------------------------------------------------------------------------- equal to usage
 
 
-@pytest.mark.parametrize(
-    ("kind", "members"),
-    [
-        ("pGWRecord", ("list_of_service_data", "datavolume_fbc_uplink", "datavolume_fbc_downlink")),
-        ("sGWRecord", ("list_of_traffic_volumes", "data_volume_gprs_uplink", "data_volume_gprs_downlink")),
-        ("sgsnPDPRecord", ("list_of_traffic_volumes", "data_volume_gprs_uplink", "data_volume_gprs_downlink")),
-    ],
-)
-def test_containers_add_up_to_usage(tmp_path, bare, kind, members):
-    random, (containers, up, down) = Random(1), members
+OF_SERVICES = ("list_of_service_data", "datavolume_fbc_uplink", "datavolume_fbc_downlink")
+VOLUMES = ("list_of_traffic_volumes", "data_volume_gprs_uplink", "data_volume_gprs_downlink")
+
+
+def volumes(row: dict) -> tuple[int, int]:
+    """Up and down: of a record's containers, or of its traffic volumes where it has none."""
+    name, up, down = OF_SERVICES if row["list_of_service_data"] else VOLUMES
+    parts = row[name] or []
+    return sum(each[up] or 0 for each in parts), sum(each[down] or 0 for each in parts)
+
+
+@pytest.mark.parametrize("kind", ["pGWRecord", "sGWRecord", "sgsnPDPRecord"])
+def test_containers_add_up_to_usage(tmp_path, bare, kind):
+    random = Random(1)
     data = b"".join(ts32298.encoded(kind, ts32298.record(random, kind)) for _ in range(300))
     (tmp_path / "x").write_bytes(ber.rewrite(data, random, differential.records_shape(kind)).data)
     usage, rejects, nested = md.decode(tmp_path / "x", bare, nested=True)
@@ -384,10 +388,7 @@ def test_containers_add_up_to_usage(tmp_path, bare, kind, members):
     by_record = usage.group_by("record_no").aggregate([("uplink_bytes", "sum"), ("downlink_bytes", "sum")])
     expected = {row["record_no"]: (row["uplink_bytes_sum"] or 0, row["downlink_bytes_sum"] or 0)
                 for row in by_record.to_pylist()}  # fmt: skip
-    found = {
-        row["record_no"]: tuple(sum(each[way] or 0 for each in row[containers] or []) for way in (up, down))
-        for row in nested.to_pylist()
-    }
+    found = {row["record_no"]: volumes(row) for row in nested.to_pylist()}
     assert found == expected
 
 

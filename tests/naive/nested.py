@@ -17,7 +17,9 @@ from typing import Any, NamedTuple
 
 from mediation.rulebook.model import Members
 from mediation.rulebook.tags import Step, paths_of, tag_of
-from tests.naive.ber import Bad, Faulty, bounds, characters, child_of, head, local, signed
+from tests.naive.ber import Bad, bounds, child_of, head
+from tests.naive.octets import Faulty, characters, local, signed
+from tests.naive.octets import address as number
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 BY_HEADER = ("tap_time", "entity", "rate")
@@ -203,8 +205,9 @@ class Twin:
 
     @staticmethod
     def address(octets: bytes) -> str | None:
-        digits = characters(octets[1:], True)
-        return ("+" if octets[0] >> 4 & 7 == 1 else "") + digits if digits else None
+        international, half_octets = number(octets)
+        digits = characters(half_octets, True)
+        return ("+" if international else "") + digits if digits else None
 
     def ip(self, octets: bytes) -> str:
         if len(octets) == 4:
