@@ -17,16 +17,23 @@ namespace detail {
 
 inline constexpr uint32_t kRowsAhead = 512;  // made ready and finished together: their cells stay in the cache
 
+// Where values go.
+struct Place {
+    uint32_t row;
+    uint8_t* filled;
+};
+
 // A record while it is walked.
 struct Walk {
     BerRow row;
-    uint32_t capacity;   // rows
-    uint8_t* filled[2];  // by column: of the record's first row, and of a later item's
+    uint32_t capacity;     // rows
+    uint8_t* filled;       // by column, and by how many elements were open when the row began
     uint32_t cleared = 0;  // rows that are made ready
     uint32_t base = 0;     // the record's first row
     uint32_t items = 0;    // begun in this record
     uint32_t open = 0;
     Level levels[kMaxDepth] = {};
+    Place beside[kMaxDepth] = {};  // of an item: where what stands beside it goes
 };
 
 // Makes rows as if nothing had been written to them.
@@ -57,7 +64,7 @@ inline void begin_row(Walk& w, uint32_t row, uint32_t item) noexcept {
     Records& r = w.row.work.records;
     if (row == w.cleared) clear_ahead(w);
     w.row.row = row;
-    w.row.filled = w.filled[item != 0];
+    w.row.filled = w.filled + w.open * w.row.plan.columns.size();
     std::memset(w.row.filled, 0, w.row.plan.columns.size());
     r.row_record[row] = w.row.record;
     r.row_first[row] = w.base;
@@ -100,14 +107,15 @@ inline Code take_element(Walk& w, const BerNode& parent, uint32_t limit, uint32_
     if (!opens) return Code::ok;
     MEDIATION_CHECK(w.open < kMaxDepth);  // no path of a table is that long
     w.levels[w.open++] = {found, e.indefinite ? limit : static_cast<uint32_t>(e.end), e.indefinite};
-    return node.item && at < w.levels[w.open - 1].end ? begin_item(w) : Code::ok;
+    if (!node.item) return Code::ok;
+    w.beside[w.open - 1] = {w.row.row, w.row.filled};
+    return at < w.levels[w.open - 1].end ? begin_item(w) : Code::ok;
 }
 
 // Walks the record [begin, end). `name` is that of the innermost element that was open where it went wrong.
 inline Code walk_record(Walk& w, uint32_t begin, uint32_t end, uint32_t& name) noexcept {
     const BerProgram& program = w.row.program;
     uint32_t at = begin;
-    w.open = 0;
     if (end - begin > w.row.plan.frame.max_record_bytes) return Code::record_too_long;
     if (w.row.context.framing == BerFraming::cdrs) {
         at += cdr_head(w.row.text, begin);
@@ -121,8 +129,8 @@ inline Code walk_record(Walk& w, uint32_t begin, uint32_t end, uint32_t& name) n
         name = node.name;
         if (level.ends(w.row.text, at)) {
             at += level.indefinite ? 2 : 0;
-            if (node.item) w.row.row = w.base, w.row.filled = w.filled[0];
             --w.open;
+            if (node.item) w.row.row = w.beside[w.open].row, w.row.filled = w.beside[w.open].filled;
         } else {
             code = at < level.end ? take_element(w, node, level.end, at) : Code::element_overrun;
         }
@@ -258,16 +266,15 @@ inline bool begin_records(const TextPlan& plan, BerFraming framing, const uint8_
 // Step 2. Returns how many elements the table does not know; they are passed over.
 inline int64_t walk(const TextPlan& plan, const BerProgram& program, const BerContext& context, const uint8_t* text,
                     uint32_t capacity, Work& work) {
-    std::vector<uint8_t> filled(2 * plan.columns.size());
-    uint8_t* of_item = filled.data() + plan.columns.size();
-    detail::Walk w{{plan, program, context, text, work}, capacity, {filled.data(), of_item}};
+    std::vector<uint8_t> filled((kMaxDepth + 1) * plan.columns.size());
+    detail::Walk w{{plan, program, context, text, work}, capacity, filled.data()};
     Records& r = work.records;
     uint32_t finished = 0;
     for (uint32_t record = 0; record < r.records; ++record) {
         uint32_t name = 0;
         w.row.record = record;
         w.base = r.rows;
-        w.items = 0;
+        w.items = w.open = 0;
         detail::begin_row(w, w.base, 0);
         const Code code = detail::walk_record(w, r.begin[record], r.end[record], name);
         if (code != Code::ok) {
