@@ -17,9 +17,7 @@ struct Level {
     uint32_t node;
     uint32_t end;
     bool indefinite = false;
-    bool item = false;          // it has a row
-    uint32_t row = 0;           // that values beside it go to, and which of its columns have one
-    uint8_t* filled = nullptr;
+    bool item = false;  // it is one, and has a row
 
     bool ends(const uint8_t* text, uint32_t at) const noexcept {
         return indefinite ? end_of_contents(text, at, end) : at == end;

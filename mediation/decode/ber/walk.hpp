@@ -20,6 +20,12 @@ namespace detail {
 
 inline constexpr uint32_t kRowsAhead = 512;  // made ready and finished together: their cells stay in the cache
 
+// Where values go.
+struct Place {
+    uint32_t row;
+    uint8_t* filled;
+};
+
 // A record while it is walked.
 struct Walk {
     BerRow row;
@@ -32,6 +38,7 @@ struct Walk {
     uint32_t waiting_begin = 0, waiting_end = 0;
     uint32_t open = 0;
     Level levels[kMaxDepth] = {};
+    Place beside[kMaxDepth] = {};  // of an item: where what stands beside it goes
 };
 
 [[gnu::noinline]] inline void clear_ahead(Walk& w) noexcept {
@@ -80,18 +87,16 @@ inline void take_back(Walk& w, const int32_t* columns, uint32_t count, bool has_
 
 // The item's row is complete, or taken back where it was to hold items and had none; what follows goes to the row
 // beside it.
-inline void end_item(Walk& w, const Level& level) noexcept {
-    const BerNode& node = w.row.program.nodes[level.node];
-    const bool any_inside = w.taken;
-    const uint32_t own = w.row.row;
+inline void end_item(Walk& w, const BerNode& node, const Place& beside) noexcept {
+    const bool any_inside = w.taken, has_row = w.row.row != beside.row;
     w.taken = true;
     if (node.columns) {
         const int32_t* columns = &w.row.program.item_columns[node.first_column];
         if (any_inside) say_again(w.row, columns, node.columns);
-        else take_back(w, columns, node.columns, own != level.row);
+        else take_back(w, columns, node.columns, has_row);
     }
-    w.row.row = level.row;
-    w.row.filled = level.filled;
+    w.row.row = beside.row;
+    w.row.filled = beside.filled;
 }
 
 // Takes the element that begins at `at`: stores its values, and passes it over or opens it.
@@ -128,8 +133,10 @@ inline Code take_element(Walk& w, const BerNode& parent, uint32_t limit, uint32_
     }
     MEDIATION_CHECK(w.open < kMaxDepth);  // no path of a table is that long
     const uint32_t end = e.indefinite ? limit : static_cast<uint32_t>(e.end);
-    w.levels[w.open++] = {found, end, e.indefinite, node.item && at < end, w.row.row, w.row.filled};
-    return w.levels[w.open - 1].item ? begin_item(w) : Code::ok;
+    w.levels[w.open++] = {found, end, e.indefinite, node.item && at < end};
+    if (!w.levels[w.open - 1].item) return Code::ok;
+    w.beside[w.open - 1] = {w.row.row, w.row.filled};
+    return begin_item(w);
 }
 
 // Walks to the end of what is open. `name` is that of the innermost element that was open where it went wrong.
@@ -142,8 +149,9 @@ inline Code walk_open(Walk& w, uint32_t& at, uint32_t& name) noexcept {
         name = node.name;
         if (level.ends(w.row.text, at)) {
             at += level.indefinite ? 2 : 0;
-            if (level.item) end_item(w, level);
             --w.open;
+            if (level.item) end_item(w, node, w.beside[w.open]);
+            if (node.item) w.row.row = w.beside[w.open].row, w.row.filled = w.beside[w.open].filled;
         } else {
             code = at < level.end ? take_element(w, node, level.end, at) : Code::element_overrun;
         }
