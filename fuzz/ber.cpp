@@ -81,7 +81,7 @@ Table choose_table(Input& input) {
     const uint32_t fields = input.below(6) + 1;
     for (uint32_t i = 0; i < fields; ++i) choose_field(input, table);
     auto& nodes = table.program.nodes;
-    nodes.resize(7);
+    nodes.resize(8);
     uint32_t next = 0;
     for (uint32_t n = 1; n < 7 && next < fields; ++n) {
         nodes[n].first_action = next;
@@ -106,7 +106,9 @@ Table choose_table(Input& input) {
     table.program.set_children(2, {{kA | 5, 6}});
     table.program.set_children(3, {{kA | 5, 6}});
     table.program.set_children(4, {{kA | 5, 6}});
-    for (uint32_t n : {5u, 6u}) table.program.set_children(n, {});
+    table.program.set_children(5, {});
+    table.program.set_children(6, nodes[6].item ? std::vector<BerSlot>{{kA | 7, 7}} : std::vector<BerSlot>{});
+    table.program.set_children(7, {});
     for (size_t c = 0; c < table.plan.columns.size(); ++c)
         if (c % 2) table.program.record_columns.push_back(static_cast<int32_t>(c));
     table.program.item_columns = {0};
