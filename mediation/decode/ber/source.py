@@ -113,8 +113,9 @@ class BerSource(FileSource):
     def _refuse_other_formats(self, data: bytes) -> None:
         """Formats that the package knows by name are told apart by their first octets."""
         found, declared = detect(data, len(data)), self._declared.format
-        if "ber" not in (declared, found and found.format) and found and found.format != declared:
-            raise SourceRefused("wrong_format", f"it is a file of another kind, {found.title}; the feed has {declared}")
+        if found is None or found.format == declared or "ber" in (found.format, declared):
+            return
+        raise SourceRefused("wrong_format", f"it is a file of another kind, {found.title}; the feed has {declared}")
 
     def _check_versions(self) -> None:
         for path, known in self._declared.ber.versions.items():
