@@ -259,6 +259,14 @@ cdef class Context:
         self.native.codes = codes
 
 
+cdef const BerProgramRef* program_of(Plan plan) except NULL:
+    return <const BerProgramRef*> &(<BerPlan?> plan).program
+
+
+cdef const BerContextRef* context_of(object context) except NULL:
+    return <const BerContextRef*> &(<Context?> context).native
+
+
 cdef class CodedCopier(TextCopier):
     cdef Context context
 
@@ -346,11 +354,3 @@ def decode_ber(BerPlan plan, Context context, Text text, int64_t begin, int64_t 
         spare = 4 * capacity
     copier.plan, copier.bytes_, copier.context = plan, bytes_, context
     return finish_decoded(plan, builder, places, work, copier, source_id, byte_offset), unknown
-
-
-cdef const BerProgramRef* program_of(Plan plan) except NULL:
-    return <const BerProgramRef*> &(<BerPlan?> plan).program
-
-
-cdef const BerContextRef* context_of(object context) except NULL:
-    return <const BerContextRef*> &(<Context?> context).native
