@@ -304,6 +304,14 @@ cdef class Context:
         self.native.codes = codes
 
 
+cdef const BerProgramRef* program_of(Plan plan) except NULL:
+    return <const BerProgramRef*> &(<BerPlan?> plan).program
+
+
+cdef const BerContextRef* context_of(object context) except NULL:
+    return <const BerContextRef*> &(<Context?> context).native
+
+
 cdef class CodedCopier(TextCopier):
     cdef Context context
 
@@ -418,11 +426,3 @@ def decode_ber(BerPlan plan, Context context, Text text, int64_t begin, int64_t 
     decoded = finish_decoded(plan, builder, places, work, copier, source_id, byte_offset)
     decoded.unknown_elements = unknown
     return decoded
-
-
-cdef const BerProgramRef* program_of(Plan plan) except NULL:
-    return <const BerProgramRef*> &(<BerPlan?> plan).program
-
-
-cdef const BerContextRef* context_of(object context) except NULL:
-    return <const BerContextRef*> &(<Context?> context).native
