@@ -1,4 +1,4 @@
-"""Records of a GGSN (TS 32.298 before Release 14), for which no library has a module any more.
+"""Records of a GGSN (TS 32.298 of Release 6), for which no library has a module any more.
 
 Conventions
 -----------
