@@ -15,6 +15,7 @@ def after_demo(tmp_path, monkeypatch):
     generate(tmp_path / "demo", records=6000, processes=1)
     (tmp_path / "mediation").mkdir()
     (tmp_path / "mediation" / "sample").symlink_to(ROOT / "mediation" / "sample")
+    (tmp_path / "tests").symlink_to(ROOT / "tests")
     monkeypatch.chdir(tmp_path)
 
 
@@ -24,8 +25,9 @@ def test_examples(after_demo, capsys):
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)
     run = names["run"]
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     assert run.audit.closes
+    assert names["events"].num_rows == names["nested"].num_rows == 1
     assert run.rated.num_rows == run.summary["rated"] == names["margin"].num_rows > 0
     assert names["usage"].num_rows == names["fresh"].num_rows + names["duplicates"].num_rows
     assert names["fresh"].num_rows == names["rated"].num_rows + names["suspended"].num_rows
