@@ -12,7 +12,7 @@ from tests.asn1 import chf, modules
 
 UNIVERSAL, CONTEXT, SEQUENCE = 0, 2, 16
 OLD = ("ggsn_pdp_record", "egsn_pdp_record")  # in no module any more
-TEXTS = ("text", "bcd", "tbcd", "address", "hex", "ip", "time9")
+TEXTS = ("text", "bcd", "tbcd", "address", "hex", "ip", "plmn", "time9")
 LEAVES_OF = {
     "INTEGER": ("integer", "amount", "rate", "entity"),
     "ENUMERATED": ("integer",),

@@ -36,7 +36,7 @@ class Leaf(NamedTuple):
 
 LEAVES = {
     "text": Leaf("octets", "text"),
-    **{coding: Leaf(coding, "text") for coding in ("bcd", "tbcd", "address", "hex", "ip", "entity")},
+    **{coding: Leaf(coding, "text") for coding in ("bcd", "tbcd", "address", "hex", "ip", "entity", "plmn")},
     "integer": Leaf("integer", "integer"),
     "boolean": Leaf("integer", "boolean"),
     "null": Leaf("", "presence"),

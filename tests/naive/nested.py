@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from mediation.rulebook.model import Members
 from mediation.rulebook.tags import Step, paths_of, tag_of
 from tests.naive.ber import Bad, bounds, child_of, head
-from tests.naive.octets import Faulty, characters, local, signed
+from tests.naive.octets import Faulty, characters, local, network, signed
 from tests.naive.octets import address as number
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -190,6 +190,10 @@ class Twin:
     @staticmethod
     def boolean(octets: bytes) -> bool:
         return signed(octets) != 0
+
+    @staticmethod
+    def plmn(octets: bytes) -> str | None:
+        return network(octets)
 
     @staticmethod
     def hex(octets: bytes) -> str:
