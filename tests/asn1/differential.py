@@ -91,7 +91,7 @@ def by_known_table(kind: str, table: dict[str, Any], rows) -> Kind:
     def known(said: ts32298.Record) -> list[dict[str, Any]]:
         volumes = {"volume_up": "uplink_bytes", "volume_down": "downlink_bytes"}
         made = rows(said)
-        if not said.containers:
+        if table is declared.PACKET and not said.containers:
             made = [row | {known: row[own] for own, known in volumes.items()} for row in made]
         return made
 
