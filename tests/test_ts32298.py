@@ -8,7 +8,9 @@ import pytest
 
 import mediation as md
 from mediation.decode.decode import decode
+from mediation.decode.layout import layout_of
 from mediation.errors import SourceRefused
+from tests.asn1 import ts32297
 from tests.tap_book import tap_book
 
 
@@ -135,6 +137,16 @@ def test_the_count_of_the_header_is_checked(tmp_path, feed):
     path.write_bytes(cdr_file(pgw(), count=2))
     with pytest.raises(SourceRefused, match="record_count_mismatch"):
         decode(path, feed)
+
+
+def test_only_a_file_that_has_totals_waits_for_its_end(tmp_path, feed):
+    layout = layout_of(feed, None)
+    framed = ts32297.file_of([pgw()], ts32297.Header(high=ts32297.Release(17)), ts32297.Release(16))
+    for content, held in ((pgw(), False), (framed, True)):
+        (tmp_path / "x").write_bytes(content)
+        with layout.source(tmp_path / "x", feed, layout, feed.declared.limits) as source:
+            assert next(iter(source))
+            assert source.held == held
 
 
 def test_a_file_cut_short_is_refused(tmp_path, feed):

@@ -81,7 +81,8 @@ class FileSource(ABC):
     layout : CompiledLayout
         For `decode_chunk`: with its first chunk, the one that the file's header lines ask for.
     held : bool
-        Acceptance can only be known at the end: the file is compressed, has a trailer, or a header with totals.
+        Acceptance can only be known at the end: the file is compressed, has a trailer, or a header with totals. Known
+        with the first piece.
     compression : str
         ``none``, ``gzip`` or ``zstd``.
     bytes_in, file_bytes : int

@@ -308,8 +308,8 @@ class Engine:
                     state.source = source
                     state.sums = [0] * len(state.layout.control_columns)
                     state.unreadable = list(state.sums)
-                    state.held = source.held or state.layout.declared.header is not None
                     for chunk in source:
+                        state.held = source.held or state.layout.declared.header is not None
                         yield state, chunk, None
                 yield state, None, None
             except SourceRefused as refusal:

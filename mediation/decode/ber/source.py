@@ -68,6 +68,7 @@ class BerSource(FileSource):
         self._most = min(max(MOST_OUTSIDE, self._longest), self._limit)
         self._unended: SourceRefused | None = None
         window, has_records = self._header(window)
+        self.held &= self.compression != "none" or bool(self._steps) or self.cdrs is not None
         if not has_records:
             yield from self._trailer(window)
             return
