@@ -111,7 +111,7 @@ def test_roofline(printed, monkeypatch):
     monkeypatch.setattr(roofline, "TRIES", 1)
     monkeypatch.setattr(roofline, "MEMORY_BYTES", 8 << 20)
     rows = printed(roofline, "--rows", "8000", "--rounds", "1")
-    stages = [row[0] for row in rows[9:]]
+    stages = [row[0] for row in rows[8:]]
     assert stages[:2] == ["read", "decode"]
     assert "all stages" in stages
 
@@ -119,7 +119,7 @@ def test_roofline(printed, monkeypatch):
 def test_limits_are_bytes_over_rates():
     usage = pa.table({name: pa.array([1, 2]) for name in {*roofline.KEY_COLUMNS, *roofline.RATE_READS}})
     added = {name: pa.array([1, 2]) for name in {*roofline.ADDED, *roofline.SETTLE_READS}}
-    limits = roofline.Limits(read=1e9, copy=2e9, load=4e9, check=1e9, hash=3e9, place_s=10e-9, write_s=300e-9)
+    limits = roofline.Limits(read=1e9, copy=2e9, load=4e9, hash=1e9, place_s=10e-9, write_s=300e-9)
     found = roofline.stage_limits(limits, 100.0, usage, pa.table(added))
     assert found["read"] == ("load and hash 100 B", pytest.approx(125e-9))
     assert found["deduplicate"] == ("read 48 B, one random place", pytest.approx(58e-9))

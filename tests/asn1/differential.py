@@ -6,16 +6,20 @@ Conventions
 -----------
 - A file holds some hundred values of one kind. It is decoded as its encoder wrote it, rewritten (indefinite and longer
   lengths, sets in another order, members of nobody's), and with filler behind it: all have the rows that were meant.
+  Where many values are to take little time, each file has one of these forms, in turn. Files are compared by as many
+  processes as there are processors.
 - Everything follows from the seed; a difference names kind, seed, form, row and column and leaves the file.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from functools import partial
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial, reduce
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -191,40 +195,46 @@ def same(found: Decoded, expected: list[dict[str, Any]], columns: tuple[str, ...
     require(sum(found.classes.values()) == found.bytes_in, "bytes without a place")
 
 
-def forms(data: bytes, kind: Kind, random: Random) -> dict[str, bytes]:
-    """The same values in every form."""
-    shape = kind.shape()
+def with_filler(data: bytes, kind: Kind, random: Random) -> bytes:
     filler = random.choice(list(ber.FILLERS.values()))(random)
-    return {
-        "as it was written": kind.wrap(data),
-        "in other lengths": kind.wrap(ber.rewrite(data, random, shape, ber.Manner(unknown=0)).data),
-        "with members of nobody's": kind.wrap(ber.rewrite(data, random, shape, ber.Manner(unknown=0.2)).data),
-        "with filler behind": kind.wrap(ber.rewrite(data, random, shape).data) + filler,
-    }
+    return kind.wrap(ber.rewrite(data, random, kind.shape()).data) + filler
 
 
-def compare(folder: Path, name: str, values: int, seed: int) -> Tally:
-    """One file of a kind, in every form."""
-    kind, random, path = KINDS[name], Random(seed), folder / "x"
-    book = book_of(folder / "book", kind.form, **kind.layout)
+def rewritten(data: bytes, kind: Kind, random: Random, unknown: float) -> bytes:
+    return kind.wrap(ber.rewrite(data, random, kind.shape(), ber.Manner(unknown=unknown)).data)
+
+
+FORMS: dict[str, Callable[[bytes, Kind, Random], bytes]] = {
+    "as it was written": lambda data, kind, _: kind.wrap(data),
+    "in other lengths": partial(rewritten, unknown=0),
+    "with members of nobody's": partial(rewritten, unknown=0.2),
+    "with filler behind": with_filler,
+}
+
+
+def compare(folder: Path, name: str, forms: list[str], values: int, seed: int) -> Tally:
+    """One file of a kind, in some forms."""
+    kind, random = KINDS[name], Random(seed)
+    place = Path(tempfile.mkdtemp(dir=folder))
+    book, path = book_of(place / "book", kind.form, **kind.layout), place / "x"
     data, expected = kind.make(random, values)
-    made = forms(data, kind, random)
-    for form, content in made.items():
-        path.write_bytes(content)
+    for form in forms:
+        path.write_bytes(FORMS[form](data, kind, random))
         try:
             same(decoded(path, book), expected, kind.columns)
         except AssertionError as error:
             raise AssertionError(f"{name}, seed {seed}, {form}, {path}: {error}") from error
-    return Tally(values, len(expected), len(made) * values)
+    shutil.rmtree(place)
+    return Tally(values, len(expected), len(forms) * values)
 
 
-def run(folder: Path, name: str, values: int, seed: int) -> Tally:
-    """Compare so many values of a kind."""
-    tally, number = Tally(), 0
-    while tally.values < values:
-        tally = tally.plus(compare(folder, name, min(VALUES, values - tally.values), seed * 1_000_003 + number))
-        number += 1
-    return tally
+def run(pool: ProcessPoolExecutor, folder: Path, name: str, values: int, seed: int, in_turn: bool = False) -> Tally:
+    """Compare so many values of a kind: in every form, or each file in one form."""
+    files = range(-(-values // VALUES))
+    each = [[list(FORMS)[number % len(FORMS)]] if in_turn else list(FORMS) for number in files]
+    sizes = [min(VALUES, values - number * VALUES) for number in files]
+    seeds = [seed * 1_000_003 + number for number in files]
+    return reduce(Tally.plus, pool.map(partial(compare, folder, name), each, sizes, seeds), Tally())
 
 
 def main() -> None:
@@ -233,13 +243,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS))
     wanted, folder = parser.parse_args(), Path(tempfile.mkdtemp())
-    for name in wanted.kinds:
-        began = time.process_time()
-        tally = run(folder, name, wanted.values, wanted.seed)
-        took = time.process_time() - began
-        print(
-            f"{name}: {tally.values:,} values in {tally.decodings:,} decodings agree; {took:.0f} s of CPU", flush=True
-        )
+    with ProcessPoolExecutor() as pool:
+        for name in wanted.kinds:
+            began = time.perf_counter()
+            tally = run(pool, folder, name, wanted.values, wanted.seed)
+            took = time.perf_counter() - began
+            print(f"{name}: {tally.values:,} values in {tally.decodings:,} decodings agree; {took:.0f} s", flush=True)
 
 
 if __name__ == "__main__":
