@@ -98,10 +98,10 @@ def test_records_that_do_not_stand_where_the_table_says_are_not_lost(tmp_path):
     with pytest.raises(SourceRefused, match=r"wrong_format: there is no element u16/7 with records"):
         md.decode(tmp_path / "x", uncounted.feeds["t"])
     counted = load_rulebook(written(tmp_path / "counted", misled))
-    with pytest.raises(SourceRefused, match="record_count_mismatch: .* is not what it holds, 0"):
+    with pytest.raises(SourceRefused, match=r"record_count_mismatch: .* is not what it holds, 0"):
         md.decode(tmp_path / "x", counted.feeds["t"])
     miscounted = load_rulebook(written(tmp_path / "miscounted", VENDOR.replace('"u16/2"', '"u16/9"')))
-    with pytest.raises(SourceRefused, match="trailer_missing: .* no number at u16/9"):
+    with pytest.raises(SourceRefused, match=r"trailer_missing: .* no number at u16/9"):
         md.decode(tmp_path / "x", miscounted.feeds["t"])
 
 
