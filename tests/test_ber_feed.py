@@ -90,6 +90,31 @@ def test_a_vendors_count_is_checked(tmp_path, vendor):
         md.decode(path, vendor.feeds["t"])
 
 
+def test_records_that_do_not_stand_where_the_table_says_are_not_lost(tmp_path):
+    """A file that is nothing but header would pass for one without records."""
+    (tmp_path / "x").write_bytes(vendor_file(vendor_record()))
+    misled = VENDOR.replace('"u16/1"', '"u16/7"')
+    uncounted = load_rulebook(written(tmp_path / "uncounted", misled.replace('record_count = "u16/2"', "")))
+    with pytest.raises(SourceRefused, match=r"wrong_format: there is no element u16/7 with records"):
+        md.decode(tmp_path / "x", uncounted.feeds["t"])
+    counted = load_rulebook(written(tmp_path / "counted", misled))
+    with pytest.raises(SourceRefused, match=r"record_count_mismatch: .* is not what it holds, 0"):
+        md.decode(tmp_path / "x", counted.feeds["t"])
+    miscounted = load_rulebook(written(tmp_path / "miscounted", VENDOR.replace('"u16/2"', '"u16/9"')))
+    with pytest.raises(SourceRefused, match=r"trailer_missing: .* no number at u16/9"):
+        md.decode(tmp_path / "x", miscounted.feeds["t"])
+
+
+@pytest.mark.parametrize("form", ["ts32298", "bare"])
+def test_text_is_refused_where_records_stand_one_after_the_other(tmp_path, vendor, form):
+    """Letters can be read as tags and lengths, and would be as many rejects."""
+    (tmp_path / "x").write_bytes(b'"MO","20260110080000","8613800000001","8613900000001"\n' * 20)
+    bare = VENDOR.replace('records = "u16/1"\nrecord_count = "u16/2"\n', "")
+    feed = load_rulebook(written(tmp_path / "book", bare)).feeds["t"] if form == "bare" else form
+    with pytest.raises(SourceRefused, match="wrong_format: it is a file of another kind, text; the feed has"):
+        md.decode(tmp_path / "x", feed)
+
+
 def test_faults_of_a_table_are_told_all_at_once(tmp_path):
     broken = VENDOR.replace('"0/2"', '"0/zz"').replace('"0/1:tbcd"', '"0/1:hex"').replace('"u16/1"', '"{u16/1,u16/2}"')
     broken = broken.replace("[layout.ber]", '[layout.ber]\nrates = "a80/{a105,a104}"\nutc_offsets = "a234/a233"')

@@ -104,10 +104,21 @@ def test_formats_are_told_by_their_bytes(tmp_path, data, says):
 
 def test_what_is_no_binary_format_is_said(tmp_path):
     path = tmp_path / "x"
-    path.write_bytes(b"8613800000001|20260110080000\n")
-    done = inspected(path)
-    assert done.exit_code == 64
-    assert "none of the binary formats" in done.output
+    for data, options, says in (
+        (b"8613800000001|20260110080000\n", [], "it is text"),
+        (b'"MO","20260110080000","8613800000001"\n' * 20, [], "it is text"),  # a tag, a length, and so on to the end
+        (b"bytes,records\n1,2\n", [], "it is text"),  # a notification's tag
+        ("号码|时间\n".encode("gb18030"), [], "it is text"),
+        (b"", [], "it is empty"),
+        (b"\1\2\3\4", ["--header-bytes", "4"], "it ends within the 4 bytes of its header"),
+        (b"\1\2\3\4", [], "none of the binary formats"),
+        (b"\1\2\3\4", [], "say its length with --header-bytes"),
+    ):
+        path.write_bytes(data)
+        done = inspected(path, *options)
+        assert done.exit_code == 64
+        assert f"{path}: " in done.output, data[:20]
+        assert says in done.output, data[:20]
 
 
 def test_text_is_no_ber_although_its_first_octets_could_be(tmp_path):

@@ -158,8 +158,10 @@ def test_members_that_are_asked_for_are_the_columns(tmp_path, packet):
     _, _, some = md.decode(tmp_path / "x", packet, nested=wanted)
     assert some == every.select([*every.column_names[:6], *wanted])
     assert md.decode(tmp_path / "x", packet, nested=())[2] == every.select(every.column_names[:6])
-    with pytest.raises(UsageError, match="no member nothing"):
-        md.decode(tmp_path / "x", packet, nested=["nothing"])
+    with pytest.raises(UsageError, match="no member served_imsy; did you mean served_imsi"):
+        md.decode(tmp_path / "x", packet, nested=["served_imsy"])
+    with pytest.raises(UsageError, match=r"a list of members: \['served_imsi'\]"):
+        md.decode(tmp_path / "x", packet, nested="served_imsi")
 
 
 def test_a_list_that_is_there_without_elements_is_empty(tmp_path, packet):

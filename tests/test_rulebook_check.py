@@ -311,6 +311,24 @@ def test_a_record_type_that_a_tariff_does_not_name_is_a_warning(tmp_path):
     assert places(warnings) == ["hosts/north.toml: $.zones"]
 
 
+def test_a_fault_in_what_is_sold_brings_no_warning_of_what_a_format_could_bring(tmp_path):
+    tap = 'file_name = "TD*"\nhost = "north"\n[[layout]]\nfrom = 2026-01-01\nformat = "tap3"\n'
+    files = {**changed(BOOK, 'quantity = "duration_s"', 'quantity = "minutes"'), "feeds/tap.toml": tap}
+    faults, warnings = check_book(write(tmp_path, files))
+    assert places(faults) == [f"{BOOK}: $.services.voice.quantity"]
+    assert warnings == []
+
+
+def test_a_value_of_few_is_told_with_all_of_them(tmp_path):
+    for file, old, new, known in (
+        (ALPHA, 'format = "delimited"', 'format = "tap"', "unknown value 'tap'; known are ber, delimited, fixed,"),
+        (BOOK, 'quantity = "duration_s"', 'quantity = "minutes"', "'minutes'; known are duration_s, event_count, "),
+        (BOOK, 'quantity = "duration_s"', "quantity = 7", "got `int`"),
+    ):
+        faults, _ = check_book(write(tmp_path / new.replace(" ", ""), changed(file, old, new)))
+        assert known in faults[0]
+
+
 def test_every_row_that_overlaps_is_named(tmp_path):
     files = {
         **GOOD,

@@ -59,6 +59,8 @@ def nested_layout_of(feed: FeedBook, layout: CompiledLayout, nested: bool | Coll
     """
     if nested is False:
         return None
+    if isinstance(nested, str):
+        raise UsageError(f"nested takes a list of members: [{nested!r}]")
     if layout.declared.ber is None:
         raise UsageError(f"feed {feed.name} has records of the format {layout.declared.format}: only BER is nested")
     from mediation.decode.ber.nested import nested_layout  # only who asks for it pays for its tables

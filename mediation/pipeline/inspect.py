@@ -91,8 +91,8 @@ def inspect(
         It is of no format that is known here.
     """
     found = _detect(path, header_bytes)
-    if found is None:
-        raise UsageError("none of the binary formats that are known: TAP3, NRTRDE, RAP, TS 32.297, BER records")
+    if found is None or found == detect.TEXT:
+        raise UsageError(f"{os.fsdecode(path)}: {_not_known(path, found, header_bytes)}")
     shown = _shown(found, unmask)
     result = Inspection(found.title)
     feed = bare_feed(found.format, header_bytes)
@@ -132,6 +132,16 @@ def _detect(path: str | os.PathLike[str], header_bytes: int) -> detect.Detected 
         return detect.detect(bytes(data[header_bytes:filled]), size - header_bytes)
     finally:
         stream.close()
+
+
+def _not_known(path: str | os.PathLike[str], found: detect.Detected | None, header_bytes: int) -> str:
+    """Why there is nothing to show, and what else to try."""
+    if found == detect.TEXT:
+        return "it is text, which any editor shows"
+    if os.path.getsize(path) <= header_bytes:
+        return f"it ends within the {header_bytes} bytes of its header" if header_bytes else "it is empty"
+    what = "of none of the binary formats that are known: TAP3, NRTRDE, RAP, TS 32.297, BER records"
+    return f"{what}; behind a header of the sender's own, say its length with --header-bytes"
 
 
 def _date_of(path: str | os.PathLike[str]) -> tuple[dt.date, str]:

@@ -386,7 +386,7 @@ class LayoutCheck:
             needed = _FILLED_FOR.get(quantity, ("message_segments",) if quantity == "message_segments" else ())
             if needed and not any(column in columns for column in needed):
                 what = f"no field fills {' or '.join(needed)}, which {name} is sold by"
-                hint = "; or declare [segments]" if quantity == "message_segments" else ""
+                hint = "; or declare [segments], or sell it by event_count" if quantity == "message_segments" else ""
                 self.fault(".field", what + hint)
         if self.feed.segments is not None:
             if "message_segments" in fields:

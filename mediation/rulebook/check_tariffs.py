@@ -143,6 +143,8 @@ class _TariffCheck:
                     self.fault(f"{path}.number", f"no feed fills {rule.number}, which decides on the zone")
             elif not rule.zone:
                 self.fault(f"{path}.zone", "empty; name the zone")
+        if known.result.book is None:
+            return  # what it sells is not known, and a format could bring whatever it has
         host = self.name if self.folder == "hosts" else None
         for record_type, feed in sorted(known.carried(host).items()):
             if record_type not in tariff.zones:

@@ -12,6 +12,7 @@ Conventions
 from __future__ import annotations
 
 import difflib
+import typing
 
 import msgspec
 from msgspec import inspect
@@ -50,6 +51,10 @@ def _convert_leaf(value, kind, file, path, findings) -> None:
     try:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
+        known = typing.get_args(kind) if typing.get_origin(kind) is typing.Literal else ()
+        if known and type(value) in map(type, known):
+            findings.fault(file, path, f"unknown value {value!r}; known are {', '.join(map(str, known))}")
+            return
         what, _, inner = str(error).partition(" - at `$")
         findings.fault(file, path + inner.rstrip("`"), what[:1].lower() + what[1:])
 
@@ -108,9 +113,7 @@ def _python_type(info):
     if type(info) in plain:
         return plain[type(info)]
     if isinstance(info, inspect.LiteralType):
-        from typing import Literal
-
-        return Literal[tuple(info.values)]
+        return typing.Literal[tuple(info.values)]
     if isinstance(info, inspect.StructType):
         return info.cls
     if isinstance(info, inspect.DateType):

@@ -73,7 +73,8 @@ def alternatives(text: str) -> list[str]:
 def _step(text: str) -> Step:
     found = _STEP.fullmatch(text)
     if not found:
-        raise ValueError(f"{text!r} is no step of a path; write a tag such as a147, or a63[a71='00']")
+        what = "write tags such as a147 (application), 3 (context) or u16 (universal), or a63[a71='00']"
+        raise ValueError(f"{text!r} is no step of a path; {what}")
     tag = tag_of(found[1] + found[2])
     if found[3] is None:
         return Step(tag)

@@ -4,11 +4,13 @@ Conventions
 -----------
 - Nothing is believed but octets: names of files lie. What is not recognised is None.
 - TAP and NRTRDE begin with the same tag; what most of the elements inside are of tells them apart.
+- Letters are tags and lengths too, but elements without any octet below the space are not to be expected: that is text.
 """
 
 from __future__ import annotations
 
 import functools
+import re
 from collections import Counter
 from contextlib import suppress
 from typing import NamedTuple
@@ -34,6 +36,7 @@ ACKNOWLEDGEMENT = Detected("rap", "RAP acknowledgement")
 CDR_FILE = Detected("ts32298", "3GPP TS 32.297 file of CDRs")
 RECORDS = Detected("ber", "BER records")
 CDRS = Detected("ts32298", "3GPP TS 32.298 records")
+TEXT = Detected("text", "text")
 
 _BY_TAG = {"a2": NOTIFICATION, "a534": RAP, "a535": ACKNOWLEDGEMENT}
 _TAGS = {tag_of(tag): found for tag, found in _BY_TAG.items()}
@@ -41,6 +44,8 @@ _INSIDE = {tag_of(f"a{number}"): TAP for number in (3, 4, 5, 6, 7, 8, 15)}
 _INSIDE |= {tag_of(f"a{number}"): NRTRDE for number in (2, 20, 31, 36, 37, 38, 39, 41, 45)}
 _EVENTS = {tag_of("a2"), tag_of("a3")}
 _ENOUGH = 9  # elements to look at
+_TEXT_BYTES = 512
+_NOT_OF_TEXT = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xff")
 
 
 @functools.cache
@@ -62,12 +67,19 @@ def detect(data: bytes, file_bytes: int) -> Detected | None:
     file_bytes : int
         Of the whole stream.
     """
+    if _is_text(data[:_TEXT_BYTES]):
+        return TEXT
     if not data.startswith((b"\0", b"\xff")) and (found := _roaming(data, 0)):
         return found  # a file of CDRs as long as its first octets would say is none
     if file_header(data) is not None:
         return CDR_FILE
     at = len(data) - len(data.lstrip(b"\0\xff"))
     return _roaming(data, at) or _records(data, at, file_bytes)
+
+
+def _is_text(data: bytes) -> bool:
+    """Whether it could be lines of ASCII, UTF-8 or GB 18030, as far as they are looked at."""
+    return bool(data) and _NOT_OF_TEXT.search(data) is None
 
 
 def _roaming(data: bytes, at: int) -> Detected | None:

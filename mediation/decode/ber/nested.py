@@ -31,6 +31,7 @@ from mediation.native._column import Batch, Dictionary, Kind
 from mediation.native._status import codes
 from mediation.rulebook import model
 from mediation.rulebook.formats import TABLES
+from mediation.rulebook.known import suggestion
 from mediation.rulebook.members import Member, Place, Tree, tree_of_fields, tree_of_members
 from mediation.rulebook.tags import paths_of
 
@@ -106,7 +107,8 @@ class NestedLayout:
     def __init__(self, feed: FeedBook, layout: model.Layout, wanted: tuple[str, ...] | None = None):
         self._feed, self._root = feed, (tree := tree_of(layout)).root
         if unknown := [name for name in wanted or () if name not in tree.root.members]:
-            raise UsageError(f"records of feed {feed.name} have no member {', '.join(unknown)}")
+            hint = suggestion(unknown[0], tree.root.members)
+            raise UsageError(f"records of feed {feed.name} have no member {', '.join(unknown)}; {hint}")
         if wanted is not None:
             tree.root.members = {name: tree.root.members[name] for name in wanted}
         self._slots: dict[Member, Slot] = {}

@@ -21,7 +21,7 @@ from mediation.decode._text import Text
 from mediation.decode.ber import elements
 from mediation.decode.ber._ber import cut, portion
 from mediation.decode.ber.cdrfile import MOST, UNKNOWN, FileHeader, file_header
-from mediation.decode.ber.detect import detect
+from mediation.decode.ber.detect import TEXT, detect
 from mediation.decode.ber.outside import Outside, Part, context_of, decimals_of
 from mediation.decode.filesource import Chunk, FileSource, Stretch, Window
 from mediation.decode.layout import UNIT_FACTORS
@@ -114,7 +114,7 @@ class BerSource(FileSource):
     def _refuse_other_formats(self, data: bytes) -> None:
         """Formats that the package knows by name are told apart by their first octets."""
         found, declared = detect(data, len(data)), self._declared.format
-        if found is None or found.format == declared or "ber" in (found.format, declared):
+        if found is None or found.format == declared or ("ber" in (found.format, declared) and found != TEXT):
             return
         raise SourceRefused("wrong_format", f"it is a file of another kind, {found.title}; the feed has {declared}")
 
@@ -151,6 +151,9 @@ class BerSource(FileSource):
                 if depth == 0:
                     raise SourceRefused("wrong_format", "it does not begin with the element that holds the records")
                 break
+        if not found and self._steps[1:] and not declared.record_count:
+            what = f"there is no element {declared.records} with records, and no count that says that there are none"
+            raise SourceRefused("wrong_format", what)
         if declared.identity and tag_of(declared.identity) not in self.outside.tags():
             what = f"it begins alike, but there is no element {declared.identity} before the records"
             raise SourceRefused("wrong_format", what)
@@ -323,10 +326,12 @@ class BerSource(FileSource):
 
     def _verify_count(self, count: int | None, records: int) -> None:
         if count is None:
-            raise SourceRefused("trailer_missing", "the file does not say how many records it has")
+            where = f"no number at {self._declared.ber.record_count}"
+            raise SourceRefused("trailer_missing", f"the file does not say how many records it has: {where}")
         lost = self._stretches - self._trailing  # in each of them there may be many records
         if records != count and (not lost or count < records):
-            raise SourceRefused("record_count_mismatch", "the file's own record count is not what it holds")
+            what = f"the file's own record count is not what it holds, {records}"
+            raise SourceRefused("record_count_mismatch", what)
 
     def _verify_sum(self, column: str, declared: int | None, total: int, unreadable: int) -> None:
         verified = declared is not None and not unreadable
