@@ -401,6 +401,13 @@ def test_every_item_has_what_its_record_says(tmp_path):
     }
 
 
+def test_an_empty_item_has_no_row_and_what_follows_stands_beside_it(tmp_path):
+    empty, item = tlv("a3", tlv("30")), tlv("a3", tlv("30", tlv("81", b"\x09")))
+    rows, rejects = items_of(tmp_path, tlv("a0", empty, RECORD) + tlv("a0", item, empty, RECORD))
+    assert rejects == []
+    assert [(row["record_no"], row["n"], int(row["host_charge_amount"])) for row in rows] == [(0, None, 7), (1, 9, 7)]
+
+
 def test_items_have_numbers_of_two_octets(tmp_path):
     item = tlv("30", tlv("81", b"\x01"))
     most, more = long("a0", long("a3", item * 32767)), long("a0", long("a3", item * 32768))
