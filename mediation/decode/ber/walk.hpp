@@ -72,17 +72,19 @@ inline Code begin_item(Walk& w) noexcept {
     return Code::ok;
 }
 
-// Nothing of the item at hand stays; its row does only where it is that of what the item stands in.
+// Nothing of the item at hand stays: neither its row nor, in the row of what it stands in, what it alone says.
 inline void take_back(Walk& w, const int32_t* columns, uint32_t count, bool has_row) noexcept {
     BerRow& r = w.row;
+    w.taken = has_row;
+    if (has_row) {
+        clear_rows(r.plan, r.work, r.row, 1);
+        r.work.records.rows = r.row;
+        return;
+    }
     for (uint32_t i = 0; i < count; ++i) {
         clear_column(r.plan, r.work, static_cast<size_t>(columns[i]), r.row, 1);
         r.filled[columns[i]] = 0;
     }
-    w.taken = has_row;
-    if (!has_row) return;
-    r.work.flags[r.row] = 0;
-    r.work.records.rows = r.row;
 }
 
 // The item's row is complete, or taken back where it was to hold items and had none; what follows goes to the row
