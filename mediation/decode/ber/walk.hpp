@@ -179,6 +179,23 @@ inline Code walk_record(Walk& w, uint32_t begin, uint32_t end, uint32_t& name) n
     return code;
 }
 
+// Whether the texts of the record at hand, which is alone in its portion, are too long where each of its rows has them.
+[[gnu::noinline]] inline bool says_too_much(const Walk& w) noexcept {
+    Work& work = w.row.work;
+    const uint32_t again = work.records.rows - w.base - 1;
+    uint64_t octets = 0;
+    for (const int64_t bytes : work.text_bytes) octets += static_cast<uint64_t>(bytes);
+    for (const int32_t c : w.row.program.record_columns) {
+        const ColumnPlan& column = w.row.plan.columns[static_cast<size_t>(c)];
+        if (column.kind != Kind::utf8) continue;
+        const uint32_t kept = work.ends[static_cast<size_t>(column.field)][w.base];
+        octets += uint64_t{again} * most_characters(kept);
+    }
+    if (octets <= kMostSaid) return false;
+    std::fill(work.text_bytes.begin(), work.text_bytes.end(), 0);
+    return true;
+}
+
 }  // namespace detail
 
 // Step 1: finds the records of a text that holds whole ones of at most `rows` rows, and takes what these need. False
@@ -226,7 +243,9 @@ inline int64_t walk(const TextPlan& plan, const BerProgram& program, const BerCo
         w.taken = false;
         w.open = w.waiting = 0;
         detail::begin_row(w, w.base, 0);
-        const Code code = detail::walk_record(w, r.begin[record], r.end[record], name);
+        Code code = detail::walk_record(w, r.begin[record], r.end[record], name);
+        const bool is_long = uint64_t{r.rows - w.base} * (r.end[record] - r.begin[record]) > kMostSaid;
+        if (code == Code::ok && is_long && detail::says_too_much(w)) code = Code::too_many_items;
         if (code != Code::ok) {
             detail::clear_rows(plan, work, w.base, r.rows - w.base);
             r.rows = w.base;
