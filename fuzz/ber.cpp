@@ -104,7 +104,7 @@ Table choose_table(Input& input) {
     table.program.set_children(0, {{kA | 1, 1}});
     table.program.set_children(1, {{kA | 2, 2}, {kA | 300, 3}, {kA | 4, 4}});
     table.program.set_children(2, {{kA | 5, 6}});
-    table.program.set_children(3, {{kA | 5, 6}});
+    table.program.set_children(3, {{kA | 5, 6}, {kA | 7, 5}});  // an item, and a value beside it
     table.program.set_children(4, {{kA | 5, 6}});
     table.program.set_children(5, {});
     table.program.set_children(6, nodes[6].item ? std::vector<BerSlot>{{kA | 7, 7}} : std::vector<BerSlot>{});

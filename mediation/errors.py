@@ -143,7 +143,8 @@ EXPLANATIONS: dict[str, str] = {
     "too_deep": "objects, lists or BER elements are nested deeper than any known format needs",
     "repeated_key": "a declared member stands more than once in its object",
     "wrong_structure": "a list or an object where a value is declared, or the other way round",
-    "too_many_items": "the record has more chargeable parts than a row number can count, or than one in 16 bytes",
+    "too_many_items": "the record has more chargeable parts than a row number can count, than one in 16 bytes, or than "
+    "what it says beside them may be said for",
     "unknown_number": "no subscription has this number",
     "number_not_owned": "nobody owned this number at the event's time",
     "missing_number": "the record names no served number",

@@ -401,6 +401,33 @@ def test_every_item_has_what_its_record_says(tmp_path):
     }
 
 
+def test_an_empty_item_has_no_row_and_what_follows_stands_beside_it(tmp_path):
+    empty, item = tlv("a3", tlv("30")), tlv("a3", tlv("30", tlv("81", b"\x09")))
+    rows, rejects = items_of(tmp_path, tlv("a0", empty, RECORD) + tlv("a0", item, empty, RECORD))
+    assert rejects == []
+    assert [(row["record_no"], row["n"], int(row["host_charge_amount"])) for row in rows] == [(0, None, 7), (1, 9, 7)]
+
+
+def test_a_group_without_items_leaves_nothing_to_the_next_record(tmp_path):
+    number = {"type": "integer", "unit": "1", "coding": "integer", "optional": True}
+    fields = [
+        {**number, "column": "n", "sum": True, "tag": "0/3/u16/{1,2/u16/1}"},
+        {**number, "column": "m", "tag": "0/3/u16/5"},
+        *BESIDE,
+    ]
+    ber = {"items": ["0/3/u16", "0/3/u16/2/u16"]}
+    one = tlv("30", tlv("a2", tlv("30", tlv("81", b"\x01"))))
+    none = tlv("30", tlv("81", b"\x09"), tlv("85", b"\x04"))
+    path = tmp_path / "x"
+    path.write_bytes(tlv("a0", tlv("a3", one, none)) + tlv("a0", tlv("a3", one)) + tlv("a0"))
+    usage, _ = md.decode(path, feed_of(tmp_path, fields, feed={"file_name": "*"}, format="ber", ber=ber))
+    assert [(row["record_no"], row["n"], row["m"]) for row in usage.to_pylist()] == [
+        (0, 1, None),
+        (1, 1, None),
+        (2, None, None),
+    ]
+
+
 def test_items_have_numbers_of_two_octets(tmp_path):
     item = tlv("30", tlv("81", b"\x01"))
     most, more = long("a0", long("a3", item * 32767)), long("a0", long("a3", item * 32768))

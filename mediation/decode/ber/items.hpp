@@ -105,17 +105,21 @@ inline uint32_t count_rows(const BerProgram& program, const uint8_t* text, uint3
 
 }  // namespace detail
 
+// Of the records of a portion, each as often as it has rows: it bounds the octets that their texts become.
+inline constexpr uint64_t kMostSaid = 1 << 28;
+
 // Records that follow each other, to be decoded at once.
 struct Portion {
     uint32_t end;
     uint32_t rows = 0;  // that they will have at most
 };
 
-// The records from `at` on that have at most `most` rows, but at least one; `limit` is where a whole record ends, or
-// filler behind it.
+// The records from `at` on that have at most `most` rows and say no more than `kMostSaid`, but at least one; `limit` is
+// where a whole record ends, or filler behind it.
 inline Portion take_portion(const BerProgram& program, BerFraming framing, const uint8_t* text, uint32_t at,
                             uint32_t limit, uint32_t longest, uint32_t most) noexcept {
     Portion portion{limit};
+    uint64_t said = 0;
     Cut cut;
     cut.end = at;
     while (cut.end < limit) {
@@ -127,7 +131,8 @@ inline Portion take_portion(const BerProgram& program, BerFraming framing, const
         if (!cut_record(framing, text, limit, longest, cut)) break;
         const uint32_t head = head_of(framing, text, begin);
         const uint32_t rows = detail::count_rows(program, text, begin + head, cut.end);
-        if (portion.rows && portion.rows + rows > most) {
+        said += uint64_t{rows} * (cut.end - begin);
+        if (portion.rows && (portion.rows + rows > most || said > kMostSaid)) {
             portion.end = begin;
             break;
         }

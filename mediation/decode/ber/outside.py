@@ -20,6 +20,7 @@ from mediation.rulebook import model
 from mediation.rulebook.tags import Step, members_of, paths_of
 
 MOST_DECIMALS = 18
+MOST_TEXT = 255  # characters of what may stand in every row; a longer text is none
 NO_TYPE = -1  # of an entity that does not say it
 _OFFSET = re.compile(r"([+-])([01][0-9])([0-5][0-9])")
 
@@ -139,7 +140,7 @@ def _entities(outside: Outside, path: str | None) -> dict[int, tuple[int, str]]:
         if code and identity:
             type_ = elements.integer(data, kind) if kind else NO_TYPE
             entities.setdefault(elements.integer(data, code), (type_, elements.text(data, identity)))
-    return {code: entity for code, entity in entities.items() if -(2**63) <= code < 2**63 and entity[1]}
+    return {code: each for code, each in entities.items() if -(2**63) <= code < 2**63 and 0 < len(each[1]) <= MOST_TEXT}
 
 
 def decimals_of(outside: Outside, declared: model.Ber) -> int | None:
@@ -178,7 +179,8 @@ def context_of(
         raise SourceRefused("header_missing", "the header does not say how many decimals amounts have")
     texts, codes = [], []
     for field, values in fields:
-        text = outside.text(field.header) or field.default
+        said = outside.text(field.header) or ""
+        text = said if 0 < len(said) <= MOST_TEXT else field.default
         texts.append(text if values is None else None)
         codes.append(-1 if values is None or text is None else _code(field, values, text))
     return Context(

@@ -33,6 +33,9 @@ inline void clear_rows(const TextPlan& plan, Work& work, uint32_t from, uint32_t
 
 // ------------------------------------------------------------------------------------------- nested items
 
+// What a kept text becomes at most, in any coding.
+constexpr uint32_t most_characters(uint32_t kept) noexcept { return 3 * (kept & kTextLength) + 20; }
+
 template <typename T>
 inline void repeat(uint8_t* data, uint32_t from, uint32_t to) noexcept {
     reinterpret_cast<T*>(data)[to] = reinterpret_cast<const T*>(data)[from];
@@ -47,7 +50,7 @@ inline void copy_cell(const TextPlan& plan, Work& work, int32_t c, uint32_t from
         const auto field = static_cast<size_t>(column.field);
         work.begins[field][to] = work.begins[field][from];
         work.ends[field][to] = work.ends[field][from];
-        work.text_bytes[field] += 3 * (work.ends[field][from] & kTextLength) + 20;
+        work.text_bytes[field] += most_characters(work.ends[field][from]);
         return;
     }
     uint8_t* data = work.data[static_cast<size_t>(c)];
@@ -85,7 +88,7 @@ inline void spread_column(const TextPlan& plan, Work& work, int32_t column, uint
         spread(work.begins[field], first, from, to);
         spread(work.ends[field], first, from, to);
         for (uint32_t row = from; row < to; ++row)
-            bytes += (3 * (work.ends[field][row] & kTextLength) + 20) * (first[row] != row);
+            bytes += most_characters(work.ends[field][row]) * (first[row] != row);
         work.text_bytes[field] += bytes;
         return;
     }

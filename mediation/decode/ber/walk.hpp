@@ -72,17 +72,19 @@ inline Code begin_item(Walk& w) noexcept {
     return Code::ok;
 }
 
-// Nothing of the item at hand stays; its row does only where it is that of what the item stands in.
+// Nothing of the item at hand stays: neither its row nor, in the row of what it stands in, what it alone says.
 inline void take_back(Walk& w, const int32_t* columns, uint32_t count, bool has_row) noexcept {
     BerRow& r = w.row;
+    w.taken = has_row;
+    if (has_row) {
+        clear_rows(r.plan, r.work, r.row, 1);
+        r.work.records.rows = r.row;
+        return;
+    }
     for (uint32_t i = 0; i < count; ++i) {
         clear_column(r.plan, r.work, static_cast<size_t>(columns[i]), r.row, 1);
         r.filled[columns[i]] = 0;
     }
-    w.taken = has_row;
-    if (!has_row) return;
-    r.work.flags[r.row] = 0;
-    r.work.records.rows = r.row;
 }
 
 // The item's row is complete, or taken back where it was to hold items and had none; what follows goes to the row
@@ -151,7 +153,6 @@ inline Code walk_open(Walk& w, uint32_t& at, uint32_t& name) noexcept {
             at += level.indefinite ? 2 : 0;
             --w.open;
             if (level.item) end_item(w, node, w.beside[w.open]);
-            if (node.item) w.row.row = w.beside[w.open].row, w.row.filled = w.beside[w.open].filled;
         } else {
             code = at < level.end ? take_element(w, node, level.end, at) : Code::element_overrun;
         }
@@ -176,6 +177,23 @@ inline Code walk_record(Walk& w, uint32_t begin, uint32_t end, uint32_t& name) n
         code = walk_open(w, w.waiting_begin, name);
     }
     return code;
+}
+
+// Whether the texts of the record at hand, which is alone in its portion, are too long where each of its rows has them.
+[[gnu::noinline]] inline bool says_too_much(const Walk& w) noexcept {
+    Work& work = w.row.work;
+    const uint32_t again = work.records.rows - w.base - 1;
+    uint64_t octets = 0;
+    for (const int64_t bytes : work.text_bytes) octets += static_cast<uint64_t>(bytes);
+    for (const int32_t c : w.row.program.record_columns) {
+        const ColumnPlan& column = w.row.plan.columns[static_cast<size_t>(c)];
+        if (column.kind != Kind::utf8) continue;
+        const uint32_t kept = work.ends[static_cast<size_t>(column.field)][w.base];
+        octets += uint64_t{again} * most_characters(kept);
+    }
+    if (octets <= kMostSaid) return false;
+    std::fill(work.text_bytes.begin(), work.text_bytes.end(), 0);
+    return true;
 }
 
 }  // namespace detail
@@ -225,7 +243,9 @@ inline int64_t walk(const TextPlan& plan, const BerProgram& program, const BerCo
         w.taken = false;
         w.open = w.waiting = 0;
         detail::begin_row(w, w.base, 0);
-        const Code code = detail::walk_record(w, r.begin[record], r.end[record], name);
+        Code code = detail::walk_record(w, r.begin[record], r.end[record], name);
+        const bool is_long = uint64_t{r.rows - w.base} * (r.end[record] - r.begin[record]) > kMostSaid;
+        if (code == Code::ok && is_long && detail::says_too_much(w)) code = Code::too_many_items;
         if (code != Code::ok) {
             detail::clear_rows(plan, work, w.base, r.rows - w.base);
             r.rows = w.base;
