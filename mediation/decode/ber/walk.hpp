@@ -151,7 +151,6 @@ inline Code walk_open(Walk& w, uint32_t& at, uint32_t& name) noexcept {
             at += level.indefinite ? 2 : 0;
             --w.open;
             if (level.item) end_item(w, node, w.beside[w.open]);
-            if (node.item) w.row.row = w.beside[w.open].row, w.row.filled = w.beside[w.open].filled;
         } else {
             code = at < level.end ? take_element(w, node, level.end, at) : Code::element_overrun;
         }
