@@ -402,8 +402,8 @@ def test_every_item_has_what_its_record_says(tmp_path):
 
 
 @pytest.mark.parametrize("empty", ["3000", "30800000"])
-def test_an_empty_item_takes_no_values(tmp_path, empty):
-    """Of the file's first record, and after one whose values stand in other rows."""
+def test_an_empty_item_has_no_row_and_takes_no_values(tmp_path, empty):
+    """In either form of its length; in the file's first record, and after one whose values stand in other rows."""
     items = tlv("a3", octets(empty), tlv("30", tlv("81", b"\x01")), octets(empty))
     bare = tlv("a3", octets(empty))
     rows, rejects = items_of(tmp_path, b"".join(tlv("a0", each, RECORD) for each in (bare, items, bare, items)))
