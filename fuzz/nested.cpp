@@ -1,5 +1,6 @@
 // Records of BER as they are nested: no more rows than were counted, lists one after the other, text that is UTF-8
-// within its bounds; the same answer whatever stands behind the text, and record by record as from all at once.
+// within its bounds; the same answer whatever stands behind the text, and record by record as from all at once; memory
+// that is refused is told.
 #include "common.hpp"
 #include "decode/ber/nested.hpp"
 
@@ -163,6 +164,23 @@ std::vector<std::string> decode(const Table& table, const uint8_t* text, const s
     return found;
 }
 
+// Any one block refused: the step says so, and nothing is held afterwards.
+void require_refusals_told(const Table& table, const uint8_t* text, const std::vector<NestedRecord>& records) {
+    const auto most = count_nested(table.plan, table.program, table.nested, table.context, text, records);
+    Pool& pool = Pool::instance();
+    bool enough = false;
+    for (int64_t blocks = 0; !enough; ++blocks) {
+        pool.left = blocks;
+        {
+            Work work;
+            enough = take_tables(table.plan, table.nested, most, work);
+        }
+        REQUIRE(pool.live == 0);
+        REQUIRE(enough == (pool.left >= 0));
+    }
+    pool.left = -1;
+}
+
 }  // namespace
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -184,6 +202,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         records.push_back({begin, cut.end});
     }
     const auto found = decode(table, text.data(), records);
+    if (filled < 32) require_refusals_told(table, text.data(), records);
     for (const uint8_t padding : kPaddings)
         REQUIRE(decode(table, PaddedText{bytes, padding}.data(), records) == found);
     std::vector<std::string> one_by_one(found.size());

@@ -428,6 +428,21 @@ def test_a_group_without_items_leaves_nothing_to_the_next_record(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("empty", ["3000", "30800000"])
+def test_an_empty_item_has_no_row_and_takes_no_values(tmp_path, empty):
+    """In either form of its length; in the file's first record, and after one whose values stand in other rows."""
+    items = tlv("a3", octets(empty), tlv("30", tlv("81", b"\x01")), octets(empty))
+    bare = tlv("a3", octets(empty))
+    rows, rejects = items_of(tmp_path, b"".join(tlv("a0", each, RECORD) for each in (bare, items, bare, items)))
+    assert rejects == []
+    assert [(row["record_no"], row["item_no"], row["n"]) for row in rows] == [
+        (no, 0, 1 if no % 2 else None) for no in range(4)
+    ]
+    assert {(int(row["host_charge_amount"]), row["cause_for_closing"], row["x"]) for row in rows} == {
+        (7, "normal", "10.0.0.1")
+    }
+
+
 def test_items_have_numbers_of_two_octets(tmp_path):
     item = tlv("30", tlv("81", b"\x01"))
     most, more = long("a0", long("a3", item * 32767)), long("a0", long("a3", item * 32768))

@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mediation.dedup import dedup, history
-from mediation.dedup._segment import SegmentProbe
+from mediation.dedup._segment import HEADER_BYTES, SegmentIndex, SegmentProbe
 from mediation.dedup.dedup import Admission, compile_keys, fingerprint
 from mediation.dedup.history import Segment, SegmentHistory, write_segment
 from mediation.errors import DamagedState, InvariantError, UsageError
 from mediation.native._column import Batch
 from mediation.rulebook.model import Dedup, Feed
 from tests.naive import dedup as naive
-from tests.test_dedup import LEVELS, batch_of, book_of, record_lists, rule_of
+from tests.test_dedup import COLUMNS, LEVELS, batch_of, book_of, record_lists, rule_of
 
 SECRET = bytes(range(16))
 OTHER_SECRET = bytes(16)
@@ -248,6 +248,13 @@ def test_the_partition_day_is_that_of_the_key():
     assert undated.schema.names == ["fingerprint", "payload_check"]
 
 
+def test_records_without_the_column_that_dates_them_have_no_day():
+    columns = {name: kind for name, kind in COLUMNS.items() if name != "start_time"}
+    batch = batch_of([[{"feed": "north", "record_type": "voice_mo"}]] * 3, columns)
+    prints = pa.record_batch(fingerprint(compile_keys(book_of(), dated=True), batch))
+    assert prints["partition_day"].to_pylist() == [None] * 3
+
+
 def test_another_instant_of_the_key_dates_where_there_is_no_start_time():
     book = book_of()
     book.usage_columns = {**book.usage_columns, "end_time": pa.timestamp("us", "UTC"), "at": pa.timestamp("us", "UTC")}
@@ -349,6 +356,29 @@ def test_files_cut_or_written_elsewhere_are_damage():
         known([segment], records)
     assert DamagedState.exit_code == 70
     assert issubclass(DamagedState, InvariantError)
+
+
+def test_a_part_that_is_read_short_is_damage():
+    """Each part by itself: its reader says so, and takes nothing in."""
+    records = [(number << 56, number, number, 9) for number in range(200)]
+    file = file_of(prints_batch(records))
+
+    def parts(span):
+        part = file.read_at(*span)
+        return [part[:-1], part[:-8], part[8:], b"", part + b"\0", part]
+
+    index = SegmentIndex(SECRET)
+    only_the_last = [False] * 5 + [True]
+    assert [index.read_header(part, file.size) for part in parts((0, HEADER_BYTES))] == only_the_last
+    assert [index.read_directory(part) for part in parts(index.directory_span)] == only_the_last
+    assert [index.read_filter(0, part) for part in parts(index.filter_span(0))] == only_the_last
+    assert [index.read_begins(0, part) for part in parts(index.begins_span(0))] == only_the_last
+    buckets = index.bucket_span(0, 0, index.buckets(0))
+    assert [index.buckets_close(0, 0, index.buckets(0), part) for part in parts(buckets)] == only_the_last
+    probe = SegmentProbe()
+    probe.begin(prints_batch(records))
+    assert probe.turn_to(index) == []
+    assert [probe.search(0, part) for part in parts(probe.ask()[0])] == only_the_last
 
 
 def test_parts_in_another_place_are_damage():

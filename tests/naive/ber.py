@@ -261,7 +261,8 @@ class Decoder:
         if waits:
             self.waiting = self.waiting or (node._replace(end=end), steps, place, name, depth + 1, end)
             return after
-        if steps not in self.items or node.content >= stop:
+        ends_at_once = node.end is None and self.data[node.content : stop][:2] == b"\0\0"
+        if steps not in self.items or node.content >= stop or ends_at_once:
             return self.contents(node, steps, place, name, depth + 1, stop)
         if place.taken:
             self.rows.append({})

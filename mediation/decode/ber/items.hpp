@@ -17,7 +17,7 @@ struct Level {
     uint32_t node;
     uint32_t end;
     bool indefinite = false;
-    bool item = false;  // it is one, and has a row
+    bool item = false;  // it is one that is not empty, and has a row
 
     bool ends(const uint8_t* text, uint32_t at) const noexcept {
         return indefinite ? end_of_contents(text, at, end) : at == end;

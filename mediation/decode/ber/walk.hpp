@@ -135,8 +135,9 @@ inline Code take_element(Walk& w, const BerNode& parent, uint32_t limit, uint32_
     }
     MEDIATION_CHECK(w.open < kMaxDepth);  // no path of a table is that long
     const uint32_t end = e.indefinite ? limit : static_cast<uint32_t>(e.end);
-    w.levels[w.open++] = {found, end, e.indefinite, node.item && at < end};
-    if (!w.levels[w.open - 1].item) return Code::ok;
+    Level& level = w.levels[w.open++] = {found, end, e.indefinite};
+    level.item = node.item && !level.ends(w.row.text, at);
+    if (!level.item) return Code::ok;
     w.beside[w.open - 1] = {w.row.row, w.row.filled};
     return begin_item(w);
 }
