@@ -220,6 +220,11 @@ def test_a_builder_never_finishes_more_than_it_holds(nothing_leaks):
         builder.finish(5)
 
 
+def test_a_builder_has_no_text_beyond_what_offsets_count(nothing_leaks):
+    with pytest.raises(MemoryError):
+        Builder(1).add("t", Kind.utf8, bytes_capacity=1 << 31)
+
+
 def test_an_abandoned_builder_gives_its_memory_back(nothing_leaks):
     builder = Builder(1000)
     builder.add("n", Kind.i64, nullable=True)

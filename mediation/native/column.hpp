@@ -133,9 +133,10 @@ struct BuildColumn {
     ColumnOut out;
 };
 
-// False when memory is exhausted.
+// False when memory is exhausted, or where more octets may come than offsets can count.
 inline bool build_column(BuildColumn& built, std::string name, Kind kind, bool nullable,
                          std::shared_ptr<const Dictionary> dictionary, int64_t capacity, int64_t bytes_capacity) {
+    if (bytes_capacity > INT32_MAX) return false;
     built.column.name = std::move(name);
     built.column.dictionary = std::move(dictionary);
     built.out.kind = built.column.view.kind = kind;

@@ -16,8 +16,10 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-CODINGS = ("octets", "integer", "bcd", "tbcd", "address", "hex", "ip", "time9", "tap_time", "tap_offset")
-CODINGS = (*CODINGS, "nrtrde_time", "nrtrde_offset", "negated", "tag", "entity", "rate", "plmn", "uri")
+CODINGS = (
+    *("octets", "integer", "bcd", "tbcd", "address", "hex", "ip", "tag", "entity", "rate", "negated", "plmn", "uri"),
+    *("time9", "tap_time", "tap_offset", "nrtrde_time", "nrtrde_offset"),
+)
 CLASSES = {"u": 0, "a": 1, "c": 2, "": 2, "p": 3}
 MOST_NUMBER = (1 << 14) - 1  # of a tag of three octets
 MOST_DEPTH = 16

@@ -194,8 +194,8 @@ inline void nested_records(NestedWalk& w, const std::vector<NestedRecord>& recor
 
 // Step 1: at most so many rows of every table.
 inline std::vector<uint32_t> count_nested(const TextPlan& plan, const BerProgram& program, const NestedProgram& nested,
-                                        const BerContext& context, const uint8_t* text,
-                                        const std::vector<NestedRecord>& records) {
+                                          const BerContext& context, const uint8_t* text,
+                                          const std::vector<NestedRecord>& records) {
     Work none;
     std::vector<uint32_t> rows(nested.lists.size() + 1);
     detail::NestedWalk w{{plan, program, context, text, none}, nested, rows, {}, {}};

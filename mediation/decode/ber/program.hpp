@@ -18,25 +18,25 @@ namespace mediation {
 
 // How octets mean a value.
 enum class Coding : uint8_t {
-    octets,      // text, or the digits of a number
-    integer,     // two's complement
-    bcd,         // digits, the high half of an octet first (TAP)
-    tbcd,        // digits, the low half first (3GPP TS 29.002)
-    address,     // an octet of type and plan, then TBCD
-    hex,         // octets as hexadecimal digits
-    ip,          // 4 or 16 octets, perhaps inside elements
-    tag,         // the record's own tag
-    tap_time,    // an element of a local time and a code of the file's UTC offsets
-    tap_offset,  // the offset of such a time
+    octets,         // text, or the digits of a number
+    integer,        // two's complement
+    bcd,            // digits, the high half of an octet first (TAP)
+    tbcd,           // digits, the low half first (3GPP TS 29.002)
+    address,        // an octet of type and plan, then TBCD
+    hex,            // octets as hexadecimal digits
+    ip,             // 4 or 16 octets, perhaps inside elements
+    tag,            // the record's own tag
+    tap_time,       // an element of a local time and a code of the file's UTC offsets
+    tap_offset,     // the offset of such a time
     nrtrde_time,    // an element of a local time and its UTC offset
     nrtrde_offset,  // the offset of such a time
-    time9,       // nine octets of TS 32.298, with offset
-    entity,      // a code of the file's recording entities
-    rate,        // a code of the file's exchange rates
-    negated,     // two's complement, its sign changed: what is paid back
-    plmn,        // a network's country and network code in three octets (3GPP TS 24.008)
-    uri,         // the user of a SIP or TEL URI
-    header       // what the file's header says, for every record
+    time9,          // nine octets of TS 32.298, with offset
+    entity,         // a code of the file's recording entities
+    rate,           // a code of the file's exchange rates
+    negated,        // two's complement, its sign changed: what is paid back
+    plmn,           // a network's country and network code in three octets (3GPP TS 24.008)
+    uri,            // the user of a SIP or TEL URI
+    header          // what the file's header says, for every record
 };
 
 struct Predicate {
