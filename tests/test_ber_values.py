@@ -98,6 +98,21 @@ CASES = {
     ),
     "text that is none": ({**TEXT}, [(b"\xc3\xa9", "é"), (b"\xff", "!invalid_encoding")]),
     "hex": ({**TEXT, "coding": "hex"}, [(b"\x0f\xa0", "0fa0")]),
+    "network": (
+        {**TEXT, "coding": "plmn"},
+        [
+            (octets("64 f0 10"), "46001"),
+            (octets("13 00 14"), "310410"),
+            (octets("ff ff ff"), None),
+            (octets("ff f0 10"), "!bad_character"),
+            (octets("ff ff 10"), "!bad_character"),
+            (octets("64 f0"), "!bad_length"),
+        ],
+    ),
+    "user of a URI": (
+        {"column": "served_imsi", "type": "digits", "coding": "uri"},
+        [(b"tel:+12;x=1", 12), (b"tel:7", 7), (b"5", 5), (b"+", None), (b"sip:@a", None), (b"x", "!not_a_number")],
+    ),
     "digits as text": (
         {**TEXT, "coding": "tbcd", "min_length": 2, "max_length": 18},
         [
@@ -342,6 +357,15 @@ def test_what_the_header_says_is_in_every_row(tmp_path, said):
     assert usage["x"].to_pylist() == ["name" if b"name" in said else None] * 3
 
 
+def test_an_amount_whose_decimals_nobody_says_is_null(tmp_path):
+    fields = [{**AMOUNT, "coding": "integer", "optional": True, "tag": "0/1"}, *BESIDE]
+    ber = {"records": "u16/1", "decimals": "u16/0/4", "decimals_optional": True}
+    feed = feed_of(tmp_path, fields, feed={"file_name": "*"}, format="ber", ber=ber)
+    (tmp_path / "x").write_bytes(tlv("30", tlv("a0", b""), tlv("a1", tlv("a0", tlv("81", b"\x07")))))
+    usage, rejects = md.decode(tmp_path / "x", feed)
+    assert (usage["host_charge_amount"].to_pylist(), len(rejects)) == ([None], 0)
+
+
 def test_an_element_in_segments_is_refused(tmp_path):
     assert outcomes(tmp_path, TEXT, [tlv("04", b"a")], "a1") == ["!segmented_value"]
 
@@ -495,6 +519,11 @@ def test_a_record_that_ends_too_late():
     assert cut_of(octets("a0 80") + b"\x81\x01\x00" * 20)[2:4] == ("damaged", "record_too_long")
     assert cut_of(octets("a0 80") + b"\x81\xff" * 30)[2:4] == ("damaged", "bad_length_octets")
     assert cut_of(octets("a0 80") + b"\x81\x01\x00" * 5)[2:4] == ("more", "element_overrun")
+
+
+def test_what_is_open_is_bounded():
+    assert cut_of(octets("a0 80") * 32, longest=100)[2:4] == ("more", "element_overrun")
+    assert cut_of(octets("a0 80") * 33, longest=100)[2:4] == ("damaged", "too_deep")
 
 
 def test_a_tag_whose_end_is_not_at_hand(tmp_path):

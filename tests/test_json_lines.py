@@ -220,6 +220,16 @@ def test_a_list_on_a_path_splits_a_record(folder):
     assert {int(row["host_charge_amount"]) for row in found.usage[:3]} == {1}
 
 
+def test_a_line_that_ends_without_its_carriage_return(folder):
+    layout = {"format": "jsonl", "max_record_bytes": MAX_RECORD_BYTES, "terminator": "crlf"}
+    feed = feed_of(folder / "crlf", FLAT, **layout)
+    line = '{"number":"13800000001","time":"2026-06-01T10:00:00Z"}'
+    (folder / "x.txt").write_bytes(f"{line}\r\n{line}\n{line}\r\n".encode())
+    found = decoded(folder / "x.txt", feed)
+    assert [row["record_no"] for row in found.usage] == [0, 2]
+    assert [(row["record_no"], row["code"]) for row in found.rejects] == [(1, "bad_terminator")]
+
+
 def test_items_beyond_a_block_of_rows_have_one_fault(folder):
     """A fault of a value in a late item, and one of a rule in an early one: where rows are cut must not choose."""
     feed = book(folder, "items")
