@@ -59,8 +59,8 @@ build/fuzz/%: fuzz/%.cpp fuzz/common.hpp fuzz/plan.hpp fuzz/exact/native/pool.hp
 	$(CLANG) $(FUZZ_FLAGS) $< -o $@
 
 # The kernels' tests on extensions that stop at the first bad access, overflow or race. Needs nothing but g++.
-BER_TESTS := ber ber_bounded ber_feed ber_values tap3 ts32298 nested nested_tables asn1_differential asn1_files \
-    asn1_malformed asn1_returns asn1_rewrite asn1_vectors
+BER_TESTS := ber ber_bounded ber_feed ber_items ber_values tap3 ts32298 nested nested_tables \
+    $(addprefix asn1_,differential files malformed returns rewrite vectors)
 KERNEL_TESTS := $(addprefix tests/test_,$(addsuffix .py,\
     decode malformed source header json_lines dedup history history_merge rate rate_properties money settle column \
     pipeline sample_render $(BER_TESTS)))

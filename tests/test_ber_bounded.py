@@ -7,7 +7,8 @@ from mediation.decode._text import Text
 from mediation.decode.ber._ber import Context, portion
 from mediation.decode.layout import layout_of
 from tests.decode_book import feed_of
-from tests.test_ber_values import BESIDE, ITEMS, RECORD, TEXT, items_of, long
+from tests.test_ber_items import ITEMS, RECORD, items_of, long
+from tests.test_ber_values import BESIDE, TEXT
 from tests.test_ts32298 import tlv
 
 
