@@ -6,7 +6,7 @@ import pytest
 
 import mediation as md
 from tests.decode_book import feed_of
-from tests.test_ber_values import BESIDE, CODE, TEXT
+from tests.test_ber_values import BESIDE, CODE, NINE, TEXT
 from tests.test_ts32298 import octets, tlv
 
 ITEMS = {
