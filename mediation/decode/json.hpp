@@ -51,6 +51,7 @@ struct JsonTree {
 
 inline constexpr uint32_t kMostJsonDepth = 64;
 inline constexpr uint32_t kLeastItemBytes = 16;   // of its record: or a line of braces would fill the memory
+inline constexpr uint32_t kMostTimesSaid = 32;         // octets of all rows' values, by those of their record
 inline constexpr uint32_t kBesidePaths = 0xFFFFFFFFu;
 
 namespace detail {
@@ -421,6 +422,15 @@ inline bool reserve_rows(Records& r, uint32_t fields, uint32_t rows, uint32_t& r
     return true;
 }
 
+// Whether the record's rows have more octets of values than `kMostTimesSaid` times its own: all say what it says once.
+inline bool says_too_much(const JsonReader& j, uint32_t bytes) noexcept {
+    if (j.rows - j.first_row < kMostTimesSaid) return false;
+    uint64_t said = 0;
+    for (uint64_t cell = uint64_t{j.first_row} * j.fields; cell < uint64_t{j.rows} * j.fields; ++cell)
+        said += j.r.ends[cell] - j.r.begins[cell];
+    return said > uint64_t{kMostTimesSaid} * bytes;
+}
+
 // The record of a line whose structure is sound so far: its rows, or its fault.
 inline void add_object(JsonReader& j, uint32_t begin, uint32_t content_end, uint32_t end) noexcept {
     uint32_t node = 0;
@@ -431,6 +441,9 @@ inline void add_object(JsonReader& j, uint32_t begin, uint32_t content_end, uint
     if (j.items_level == 0) add_row(j);
     Code code = read_object(j, begin, content_end, node);
     if (code == Code::ok && j.fault == 0 && j.used == j.empty && j.tree.needed) code = Code::missing_value;
+    if (code == Code::ok && j.rows == j.first_row) add_row(j);
+    if (code == Code::ok && j.items_level > 0) share(j, 0, j.first_row);
+    if (code == Code::ok && says_too_much(j, end - begin)) code = Code::too_many_items;
     add_record(j.r, begin, end, code, 0);
     const uint32_t record = j.r.records - 1;
     if (code != Code::ok) {
@@ -440,8 +453,6 @@ inline void add_object(JsonReader& j, uint32_t begin, uint32_t content_end, uint
         for (uint32_t f = 0; f < j.fields; ++f) j.head_begins[f] = j.head_ends[f] = 0;
         return;
     }
-    if (j.rows == j.first_row) add_row(j);
-    if (j.items_level > 0) share(j, 0, j.first_row);
     for (uint32_t row = j.first_row; row < j.rows; ++row) {
         j.r.row_record[row] = record;
         j.r.row_item[row] = static_cast<int16_t>(row - j.first_row);

@@ -35,6 +35,10 @@ def items(count, each='{"n":1234567890}'):
     return line(f',"items":[{",".join([each] * count)}]')
 
 
+def long_text():
+    return b',"a":{"x":"' + b"v" * 20_000 + b'"}}\n'
+
+
 JSON_LINES = [
     costs("not an object", "bad_json", b"[1]\n"),
     costs("a number for a record", "bad_json", b"17\n"),
@@ -134,6 +138,7 @@ JSON_LINES = [
     costs("objects in objects", "too_deep", line(',"y":' + '{"y":' * 9000)),
     costs("items of nothing", "too_many_items", items(9000, "{}")),
     costs("items of null", "too_many_items", items(9000, "0")),
+    costs("a long text beside many items", "too_many_items", items(2000, '{"n":1}')[:-2] + long_text()),
     costs("thousands of digits", "number_overflow", line(f',"items":[{{"n":{"9" * 5000}}}]'), "count"),
     passes("thousands of digits beside", line(f',"y":{"9" * 5000},"a":{{"x":"v"}}'), "v"),
     costs("a megabyte of brackets", "record_too_long", b"[" * MEGABYTE + b"\n"),
