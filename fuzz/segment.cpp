@@ -157,6 +157,19 @@ bool closes(Segment& segment) {
     return true;
 }
 
+// A text is hashed as its length and its bytes, padded with zeros to words.
+void require_padded_words(std::string_view text) {
+    SipStream found{kSecret}, plain{kSecret};
+    found.add_text(text);
+    plain.add(text.size());
+    for (; !text.empty(); text.remove_prefix(std::min<size_t>(text.size(), 8))) {
+        uint64_t word = 0;
+        std::memcpy(&word, text.data(), std::min<size_t>(text.size(), 8));
+        plain.add(word);
+    }
+    REQUIRE(found.finish() == plain.finish());
+}
+
 void require_shares_to_end(uint64_t n, uint64_t share) {
     const uint64_t last = last_of_share(share, n);
     REQUIRE(share_of(last, n) == share);
@@ -290,6 +303,8 @@ Bytes changed(Input& input, Bytes file) {
 }  // namespace
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+    for (size_t length = 0; length <= std::min<size_t>(size, 20); ++length)
+        require_padded_words({reinterpret_cast<const char*>(data), length});
     Input input{data, size};
     const Entries entries = choose_entries(input);
     const int32_t floor_day = kDays[input.below(kDayCount)];

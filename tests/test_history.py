@@ -199,6 +199,9 @@ def test_neighbouring_buckets_are_read_together():
         segment._file.reads.clear()
         assert known([segment], records[20_000:40_000]) == list(range(20_000, 40_000))
         assert len(segment._file.reads) == reads
+    segment._file.reads.clear()
+    assert known([segment], records) == list(range(1 << 16))
+    assert [length <= 1 << 20 for _, length in segment._file.reads] == [True, True]  # nobody holds more at once
 
 
 # ---------------------------------------------------------------------------------------- partition day
