@@ -6,7 +6,7 @@ import pytest
 
 import mediation as md
 from tests.decode_book import feed_of
-from tests.test_ber_values import BESIDE, CODE, NINE, TEXT
+from tests.test_ber_values import AMOUNT, BESIDE, CODE, NINE, NUMBER, TEXT
 from tests.test_ts32298 import octets, tlv
 
 ITEMS = {
@@ -102,6 +102,43 @@ def test_an_empty_item_has_no_row_and_takes_no_values(tmp_path, empty):
     assert {(int(row["host_charge_amount"]), row["cause_for_closing"], row["x"]) for row in rows} == {
         (7, "normal", "10.0.0.1")
     }
+
+
+def test_what_an_item_says_is_in_the_rows_of_those_inside_it(tmp_path):
+    """Numbers, amounts, codes and text."""
+    outer = {"n": ("81", b"\x05"), "host_charge_amount": ("82", b"\x07"), "cause_for_closing": ("83", b"\x00")}
+    fields = [
+        {**NUMBER, "coding": "integer", "optional": True, "tag": "0/3/u16/1"},
+        {**AMOUNT, "coding": "integer", "optional": True, "tag": "0/3/u16/2"},
+        {**CODE, "coding": "integer", "optional": True, "tag": "0/3/u16/3"},
+        {**TEXT, "optional": True, "tag": "0/3/u16/4"},
+        {"column": "rating_group", "type": "integer", "coding": "integer", "optional": True, "tag": "0/3/u16/5/1"},
+        *BESIDE,
+    ]
+    ber = {"items": ["0/3/u16", "0/3/u16/5"]}
+    feed = feed_of(tmp_path, fields, feed={"file_name": "*"}, format="ber", ber=ber)
+    said = b"".join(tlv(tag, content) for tag, content in outer.values()) + tlv("84", b"text")
+    inner = [tlv("a5", tlv("81", bytes([group]))) for group in range(3)]
+    (tmp_path / "x").write_bytes(tlv("a0", tlv("a3", tlv("30", *inner[:1], said, *inner[1:]))))
+    usage, rejects = md.decode(tmp_path / "x", feed)
+    assert len(rejects) == 0
+    assert usage["rating_group"].to_pylist() == [0, 1, 2]
+    rows = [(row["n"], int(row["host_charge_amount"]), row["cause_for_closing"], row["x"]) for row in usage.to_pylist()]
+    assert rows == [(5, 7, "normal", "text")] * 3
+
+
+def test_the_first_of_those_that_wait_counts(tmp_path):
+    fields = [
+        {**NUMBER, "coding": "integer", "optional": True, "tag": "0/3/u16/1"},
+        {**TEXT, "optional": True, "tag": "0/4/1"},
+        *BESIDE,
+    ]
+    ber = {"items": ["0/3/u16"], "without_items": ["0/4"]}
+    feed = feed_of(tmp_path, fields, feed={"file_name": "*"}, format="ber", ber=ber)
+    waiting = tlv("a4", tlv("81", b"first")) + tlv("a4", tlv("81", b"second"))
+    (tmp_path / "x").write_bytes(tlv("a0", waiting) + tlv("a0", waiting, tlv("a3", tlv("30", tlv("81", b"\x01")))))
+    usage, _ = md.decode(tmp_path / "x", feed)
+    assert usage["x"].to_pylist() == ["first", None]
 
 
 def test_items_have_numbers_of_two_octets(tmp_path):

@@ -296,6 +296,15 @@ NESTED = {
             (b"\x50\x7f", None),
         ],
     ),
+    "time of NRTRDE": (
+        {**TIME, "coding": "nrtrde_time"},
+        [
+            (tlv("55", b"20260320115441") + tlv("5f2d", b"+0100"), at(2026, 3, 20, 10, 54, 41)),
+            (tlv("55", b"20260320115441") + tlv("5f2d", b""), None),
+            (tlv("55", b"20260320115441"), None),
+            (tlv("5f2d", b"+0100"), None),
+        ],
+    ),
     "offset of TAP": (
         {"column": "utc_offset_s", "type": "integer", "unit": "s", "signed": True, "coding": "tap_offset"},
         [(local("20260320115441", b"\x01"), 3600), (local("20260320115441", b"\x02"), None)],
