@@ -1,5 +1,5 @@
 """`python -m mediation`: the same as the `mediation` command."""
 
-from mediation.cli import main
+from mediation.cli import program
 
-main()
+program()

@@ -15,7 +15,7 @@ from __future__ import annotations
 import click
 
 from mediation.cli import files, workspaces
-from mediation.cli.console import Command
+from mediation.cli.console import Command, as_process
 from mediation.cli.inspect import inspect
 
 
@@ -32,3 +32,8 @@ for command in (
     *(workspaces.replay, workspaces.suspense, workspaces.merge, workspaces.retire),
 ):
     main.add_command(command)
+
+
+def program() -> None:
+    """What is installed as `mediation`."""
+    as_process(main)

@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import click
 
@@ -46,6 +46,23 @@ class Command(click.Group):
             fail(error.exit_code, str(error))
         except OSError as error:
             fail(TEMPORARY, f"{error.filename or 'I/O'}: {error.strerror or error}")
+
+
+def as_process(command: click.Group) -> None:
+    """The command as a process of its own, which a stopped one leaves at once.
+
+    A library's threads may still hold what is to be freed with the interpreter's lock, and one that comes to it while
+    the interpreter ends aborts the process: everything is in its place by then, and the exit code must say so.
+    """
+    try:
+        command()
+    except SystemExit as end:
+        if end.code != TEMPORARY:
+            raise
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):
+                stream.flush()
+        os._exit(TEMPORARY)
 
 
 @contextmanager
