@@ -18,7 +18,7 @@ from tests.malformed.frugal import ALLOWED_BYTES
 from tests.malformed.grown import GROWN
 
 OUTCOMES = {"closed", "header_missing", "trailer_missing", "record_count_mismatch", "damaged_compression"}
-OUTCOMES |= {"envelope_too_long"}
+OUTCOMES |= {"envelope_too_long", "wrong_format"}
 # More arenas are address space that threads have reserved and not used: memory beside the limit.
 ONE_ARENA = {"MALLOC_ARENA_MAX": "1"}
 BYTES, SLOW_BYTES = 2 * ALLOWED_BYTES, 2 << 20

@@ -245,6 +245,14 @@ MEMBERS = """\
 """
 
 
+def test_an_element_may_be_a_value_and_hold_members(tmp_path):
+    members = MEMBERS.replace('1 = "subscriber tbcd"', '5 = "raw hex"\n"5/u2" = "inner integer"')
+    feed = vendor_feed(tmp_path / "book", VENDOR + members)
+    (tmp_path / "x").write_bytes(vendor_file(vendor_record()))
+    (row,) = nested_rows(tmp_path / "x", feed)
+    assert (row["raw"], row.get("inner"), row["left_out"]["unreadable"]) == ("202b393120", None, 0)
+
+
 def test_a_vendors_members_have_names(tmp_path):
     feed = vendor_feed(tmp_path / "book", VENDOR + MEMBERS)
     (tmp_path / "x").write_bytes(vendor_file(vendor_record()))
