@@ -43,18 +43,23 @@ def test_every_column_of_the_table_is_compared():
     assert {field.column for field in format_table("ts32298").field} == {*known.COLUMNS}
 
 
-def test_a_file_of_a_vendor(tmp_path):
-    """Header, records of several kinds, a trailer that counts them: by a declared table, no code."""
-    book = book_of(tmp_path / "book", "ber", **declared.VENDOR)
+def vendor_usage(path, book):
+    """Of twenty files of a vendor: their usage, and what was meant."""
     for seed in range(20):
         random = Random(seed)
         data, calls = vendor.file_of(random, 50)
-        (tmp_path / "x").write_bytes(ber.rewrite(data, random, vendor.SHAPE).data)
-        found = decoded(tmp_path / "x", book)
+        path.write_bytes(ber.rewrite(data, random, vendor.SHAPE).data)
+        found = decoded(path, book)
         assert found.code is None
         assert {row["field"] for row in found.rejects} == {"record_type"}  # what the table does not list
-        meant = [row for each in calls for row in declared.vendor_rows(each)]
-        assert [{column: row[column] for column in meant[0]} for row in found.usage] == meant
+        yield found.usage, [row for each in calls for row in declared.vendor_rows(each)]
+
+
+def test_a_file_of_a_vendor(tmp_path):
+    """Header, records of several kinds, a trailer that counts them: by a declared table, no code."""
+    book = book_of(tmp_path / "book", "ber", **declared.VENDOR)
+    for usage, meant in vendor_usage(tmp_path / "x", book):
+        assert [{column: row[column] for column in meant[0]} for row in usage] == meant
 
 
 def vendor_by_known_table(folder):
@@ -65,15 +70,8 @@ def vendor_by_known_table(folder):
 
 def test_a_file_of_a_vendor_by_the_packages_table(tmp_path):
     book = vendor_by_known_table(tmp_path / "book")
-    for seed in range(20):
-        random = Random(seed)
-        data, calls = vendor.file_of(random, 50)
-        (tmp_path / "x").write_bytes(ber.rewrite(data, random, vendor.SHAPE).data)
-        found = decoded(tmp_path / "x", book)
-        assert found.code is None
-        assert {row["field"] for row in found.rejects} == {"record_type"}  # what is no usage
-        meant = [row for each in calls for row in declared.vendor_rows(each)]
-        for row, known_row in zip(meant, found.usage, strict=True):
+    for usage, meant in vendor_usage(tmp_path / "x", book):
+        for row, known_row in zip(meant, usage, strict=True):
             row.pop("cause")  # has a name here
             assert {column: known_row[column] for column in row} == row
 

@@ -149,10 +149,8 @@ def test_a_header_or_trailer_that_is_too_long_is_refused_with_a_hint(tmp_path, b
 
 
 def test_a_vendors_file_that_is_cut_between_records_is_refused_though_nothing_counts_them(tmp_path):
-    for name, content in book_files(VENDOR.replace('record_count = "u16/2"', "")).items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(content, encoding="utf-8")
-    feed, path, record = load_rulebook(tmp_path).feeds["t"], tmp_path / "x", vendor_record()
+    book = load_rulebook(written(tmp_path, VENDOR.replace('record_count = "u16/2"', "")))
+    feed, path, record = book.feeds["t"], tmp_path / "x", vendor_record()
     whole = vendor_file(record, record)
     path.write_bytes(whole)
     assert md.decode(path, feed)[0].num_rows == 2
@@ -180,12 +178,8 @@ field = [
 
 
 def test_a_column_is_filled_twice_by_codes_only(tmp_path):
-    for name, content in book_files(BY_TYPE).items():
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content, encoding="utf-8")
     with pytest.raises(RulebookError) as raised:
-        load_rulebook(tmp_path)
+        load_rulebook(written(tmp_path, BY_TYPE))
     text = str(raised.value)
     for where in ("field[0].values.0/1", "field[3].coding", "field[4].column", "$.duration_from_times"):
         assert where in text
@@ -195,11 +189,7 @@ def test_a_column_is_filled_twice_by_codes_only(tmp_path):
 def test_a_sum_beside_items_stands_in_the_first_row(tmp_path):
     """So that it adds up as often as the file counts it."""
     items = VENDOR.replace("[layout.ber]", '[layout.ber]\nitems = ["0/3/u16"]\nsums = { downlink_bytes = "u16/3" }')
-    for name, content in book_files(
-        items.replace("tag = \"0/3/u16[0='U']/1:", 'optional = true, tag = "0/3/u16/1:')
-    ).items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(content, encoding="utf-8")
+    written(tmp_path, items.replace("tag = \"0/3/u16[0='U']/1:", 'optional = true, tag = "0/3/u16/1:'))
     record, path = vendor_record(), tmp_path / "x"
     number = record.index(b"\x85")
     changed = tlv("a0", record[2:number], tlv("84", b"\x07"), record[number:])
@@ -346,18 +336,29 @@ def test_a_feed_changes_single_parts_of_what_its_format_says(tmp_path):
     assert (layout.ber.header_bytes, layout.ber.records, layout.ber.identity) == (24, "a1/a3", "a4")
 
 
-def test_fields_of_text_have_nothing_of_ber(tmp_path):
-    for option in ('tag = "1"', 'coding = "bcd"', "sum = true", 'default = "1"', "entity_types = [1]"):
-        text = VENDOR.replace('"ber"', '"jsonl"').partition("[layout.ber]")[0].replace("0/4", "x")
-        fields = (
-            '{ column = "served_msisdn", type = "digits", path = "n" }, { column = "start_time", type = "timestamp", '
-        )
-        fields += 'pattern = "%s", path = "t" }, { column = "uplink_bytes", type = "integer", unit = "B", path = "u", '
-        with pytest.raises(RulebookError) as raised:
-            load_rulebook(written(tmp_path, text.partition("field = [")[0] + f"field = [{fields}{option} }}]\n"))
-        assert [fault.split(": ")[1] for fault in raised.value.faults] == [
-            f"$.layout[0].field[2].{option.partition(' ')[0]}"
-        ]
+TEXT_FIELDS = """\
+    { column = "served_msisdn", type = "digits", path = "n" },
+    { column = "start_time", type = "timestamp", pattern = "%s", path = "t" },
+    { column = "uplink_bytes", type = "integer", unit = "B", path = "u" },
+    { column = "cause", type = "enumeration", values = ["a"], path = "c" },
+]
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "option"),
+    [
+        *(("u", option) for option in ('tag = "1"', 'coding = "bcd"', "sum = true", 'default = "1"')),
+        *(("u", "entity_types = [1]"), ("c", "unlisted = 3")),
+    ],
+)
+def test_fields_of_text_have_nothing_of_ber(tmp_path, path, option):
+    feed = VENDOR.replace('"ber"', '"jsonl"').partition("    {")[0] + TEXT_FIELDS
+    load_rulebook(written(tmp_path / "without", feed))
+    with pytest.raises(RulebookError) as raised:
+        load_rulebook(written(tmp_path / "with", feed.replace(f'path = "{path}"', f'path = "{path}", {option}')))
+    where = f"$.layout[0].field[{'ntuc'.index(path)}].{option.partition(' ')[0]}"
+    assert [fault.split(": ")[1] for fault in raised.value.faults] == [where]
 
 
 # ------------------------------------------------------------------------------------- what files say of themselves

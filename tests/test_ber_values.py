@@ -10,14 +10,20 @@ Conventions
 from __future__ import annotations
 
 import datetime as dt
+from typing import get_args
 
 import pytest
 
 import mediation as md
 from mediation.decode._text import Text
-from mediation.decode.ber._ber import Context, cut
+from mediation.decode.ber._ber import CODINGS, Context, cut
+from mediation.rulebook.model import Coding
 from tests.decode_book import feed_of
 from tests.test_ts32298 import octets, tlv
+
+
+def test_every_coding_that_a_rule_book_may_name_is_the_kernels():
+    assert set(CODINGS) == {*get_args(Coding), "header"}
 
 
 def members(*contents: bytes) -> bytes:

@@ -233,7 +233,7 @@ def print_totals(result: dict) -> None:
     say("  " + " + ".join(f"{name} {result[name]:,}" for name in into))
     say("    = " + " + ".join(f"{name} {result[name]:,}" for name in out_of if result[name] or name == "rated"))
     classes = ", ".join(f"{name} {count:,}" for name, count in result["bytes"].items() if count)
-    say(f"  bytes {result['bytes_in']:,} = {classes}")
+    say(f"  bytes {result['bytes_in']:,} = {classes or 0}")
     say(f"  {'closes' if result['closes'] else 'DOES NOT CLOSE'}; digest {result['digest']}")
     rate = result["records_in"] / max(result["wall_s"], 1e-9)
     took = f"{result['records_in']:,} records in {result['wall_s']:.2f} s: {rate:,.0f} a second"

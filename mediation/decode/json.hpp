@@ -50,8 +50,8 @@ struct JsonTree {
 };
 
 inline constexpr uint32_t kMostJsonDepth = 64;
-inline constexpr uint32_t kLeastItemBytes = 16;   // of its record: or a line of braces would fill the memory
-inline constexpr uint32_t kMostTimesSaid = 32;         // octets of all rows' values, by those of their record
+inline constexpr uint32_t kLeastItemBytes = 16;  // of its record: or a line of braces would fill the memory
+inline constexpr uint32_t kMostTimesSaid = 32;   // octets of all rows' values, by those of their record
 inline constexpr uint32_t kBesidePaths = 0xFFFFFFFFu;
 
 namespace detail {

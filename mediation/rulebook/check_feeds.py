@@ -32,7 +32,7 @@ MOST_KEY_COLUMNS = 64
 MOST_HEADER_LINES = 16
 MOST_TOLERANCE_S = 86_400
 ALWAYS_FILLED = ("host", "record_type", "served_msisdn", "start_time")
-_OF_BER = ("tag", "header", "default", "aliases", "coding", "sum", "entity_types")
+_OF_BER = ("tag", "header", "default", "aliases", "coding", "sum", "unlisted", "entity_types")
 _FILLED_FOR = {"duration_s": ("duration_s",), "volume_bytes": ("uplink_bytes", "downlink_bytes")}
 
 

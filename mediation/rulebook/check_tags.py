@@ -12,13 +12,12 @@ from mediation.rulebook.check_fields import LayoutPlace
 from mediation.rulebook.check_members import check_members
 from mediation.rulebook.columns import column_kind
 from mediation.rulebook.formats import format_table
-from mediation.rulebook.model import Ber, Field
+from mediation.rulebook.model import MOST_DECIMALS, Ber, Field
 from mediation.rulebook.tags import field_paths, members_of, paths_of, paths_of_values, tag_of
 
 MOST_ENTITY_TYPE = 63
 MOST_UNLISTED = 4095
 MOST_RECORD_HEADER = 255
-MOST_DECIMALS = 18
 # Codings by the type of field whose values they can mean.
 _NUMBERS = ("octets", "integer", "bcd", "tbcd", "address")
 CODINGS_OF = {

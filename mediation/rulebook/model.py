@@ -24,6 +24,7 @@ Coding = Literal[
 Quantity = Literal["duration_s", "volume_bytes", "event_count", "message_segments"]
 Crossing = Literal["start", "split_exact", "increment_start", "split_round"]
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+MOST_DECIMALS = 18  # of amounts of BER records
 
 
 class Declared(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):

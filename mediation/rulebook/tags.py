@@ -14,12 +14,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
-CODINGS = (
-    *("octets", "integer", "bcd", "tbcd", "address", "hex", "ip", "tag", "entity", "rate", "negated", "plmn", "uri"),
-    *("time9", "tap_time", "tap_offset", "nrtrde_time", "nrtrde_offset"),
-)
+from mediation.rulebook.model import Coding
+
+CODINGS = get_args(Coding)
 CLASSES = {"u": 0, "a": 1, "c": 2, "": 2, "p": 3}
 MOST_NUMBER = (1 << 14) - 1  # of a tag of three octets
 MOST_DEPTH = 16

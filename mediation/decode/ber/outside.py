@@ -19,7 +19,6 @@ from mediation.errors import SourceRefused
 from mediation.rulebook import model
 from mediation.rulebook.tags import Step, members_of, paths_of
 
-MOST_DECIMALS = 18
 MOST_TEXT = 255  # characters of what may stand in every row; a longer text is none
 NO_TYPE = -1  # of an entity that does not say it
 _OFFSET = re.compile(r"([+-])([01][0-9])([0-5][0-9])")
@@ -127,7 +126,7 @@ def _rates(outside: Outside, path: str | None) -> dict[int, int]:
         if None in row:
             continue
         code, decimals, rate = [elements.integer(data, element) for element in row]
-        if 0 <= decimals <= MOST_DECIMALS:
+        if 0 <= decimals <= model.MOST_DECIMALS:
             micro, rest = divmod(rate * 10**6, 10**decimals)
             if rest == 0 and 0 <= micro < 10**18:
                 rates.setdefault(code, micro)
@@ -175,7 +174,7 @@ def context_of(
     """
     decimals = decimals_of(outside, declared)
     missing = decimals is None and not declared.decimals_optional
-    if missing or (decimals is not None and not 0 <= decimals <= MOST_DECIMALS):
+    if missing or (decimals is not None and not 0 <= decimals <= model.MOST_DECIMALS):
         raise SourceRefused("header_missing", "the header does not say how many decimals amounts have")
     texts, codes = [], []
     for field, values in fields:

@@ -33,9 +33,6 @@ inline void clear_rows(const TextPlan& plan, Work& work, uint32_t from, uint32_t
 
 // ------------------------------------------------------------------------------------------- nested items
 
-// What a kept text becomes at most, in any coding.
-constexpr uint32_t most_characters(uint32_t kept) noexcept { return 3 * (kept & kTextLength) + 20; }
-
 template <typename T>
 inline void repeat(uint8_t* data, uint32_t from, uint32_t to) noexcept {
     reinterpret_cast<T*>(data)[to] = reinterpret_cast<const T*>(data)[from];

@@ -33,6 +33,9 @@ struct BerRow {
 
 namespace detail {
 
+// What a kept text becomes at most, in any coding.
+constexpr uint32_t most_characters(uint32_t kept) noexcept { return 3 * (kept & kTextLength) + 20; }
+
 inline void fail(BerRow& r, const FieldPlan& f, Code code) noexcept {
     note(r.work.records, r.record, code, f.number);
     ++r.work.unreadable[static_cast<size_t>(f.column)];
