@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -176,6 +175,8 @@ class Run:
     @cached_property
     def summary(self) -> dict:
         """What run.json says, but for what writing adds. The tables are hashed when it is first asked for."""
+        from concurrent.futures import ThreadPoolExecutor
+
         told, digests = dict(self._told), []
         with ThreadPoolExecutor(told["threads"]) as executor:
             for name in TABLES:

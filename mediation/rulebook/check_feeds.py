@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from mediation.rulebook.check_fields import MOST_RECORD_BYTES, FieldCheck, LayoutPlace, units_of
-from mediation.rulebook.check_tags import check_tags
 from mediation.rulebook.columns import (
     KIND_OF_FIELD,
     feed_columns,
@@ -232,6 +231,8 @@ class LayoutCheck:
             if layout.ber is not None:
                 self.fault(".ber", f"says nothing of the format {layout.format}")
         else:
+            from mediation.rulebook.check_tags import check_tags  # of all formats BER alone needs tags
+
             check_tags(self.at)
         if layout.format != "jsonl":
             self._have_not(("path",), "only fields of JSON records have it")

@@ -253,6 +253,8 @@ class _PriceCheck:
         self.groups: dict[tuple[str, str, str], list[tuple[int, int, int]]] = defaultdict(list)
         # (side, party, record type) -> rows of zones that this record type never has
         self.idle: dict[tuple[str, str, str], list[int]] = defaultdict(list)
+        self.bands: dict[tuple, set[str]] = {}
+        self.zones: dict[tuple, set[str]] = {}
 
     def fault(self, index: int, column: str, what: str) -> None:
         path = self.table.path(index)
@@ -296,7 +298,7 @@ class _PriceCheck:
                 which = f"{sort} {price.party} does" if price.party != WILDCARD else f"{sort}s do"
                 self.fault(index, "record_type", f"{which} not name {price.record_type} in its zones: no effect")
             return
-        self._names(index, price, [tariffs[name] for name in rating])
+        self._names(index, price, tuple(rating))
         for name in rating:
             span = _validity(known, self.table, index, tariffs[name].zone or known.home_zone)
             if span is None:
@@ -311,19 +313,30 @@ class _PriceCheck:
         if 0 <= decimals <= MAX_PRICE_DECIMALS:
             amounts(price, quantity, decimals, report)
 
-    def _names(self, index: int, price: Price, tariffs: list[Tariff]) -> None:
+    def _names(self, index: int, price: Price, rating: tuple[str, ...]) -> None:
         """A zone or band that no tariff of the row can meet is misspelt."""
-        path = self.table.path(index)
-        bands = {band for tariff in tariffs for band in tariff_bands(tariff)}
+        path, of = self.table.path(index), (price.side, rating)
         if price.band != WILDCARD:
-            self.known.refer(price.band, bands, self.table.file, f"{path}.band", "band")
+            self.known.refer(price.band, self._bands(*of), self.table.file, f"{path}.band", "band")
         if price.zone != WILDCARD and self.known.zone_sets is not None:
-            sets = self.known.zone_sets
-            zones = {zone for tariff in tariffs for zone in tariff_zones(tariff, sets)}
-            known = self.known.refer(price.zone, zones, self.table.file, f"{path}.zone", "zone")
-            met = {zone for tariff in tariffs for zone in tariff_zones(tariff, sets, price.record_type)}
-            if known and price.zone not in met:
+            known = self.known.refer(price.zone, self._zones(*of, None), self.table.file, f"{path}.zone", "zone")
+            if known and price.zone not in self._zones(*of, price.record_type):
                 self.idle[price.side, price.party, price.record_type].append(index)
+
+    def _bands(self, side: str, rating: tuple[str, ...]) -> set[str]:
+        """Those that the tariffs named can meet; most rows are of the same few, so they are kept."""
+        if (side, rating) not in self.bands:
+            tariffs = self.tariffs[side]
+            self.bands[side, rating] = {band for name in rating for band in tariff_bands(tariffs[name])}
+        return self.bands[side, rating]
+
+    def _zones(self, side: str, rating: tuple[str, ...], record_type: str | None) -> set[str]:
+        """Likewise, of one record type or of all."""
+        of = (side, rating, record_type)
+        if of not in self.zones:
+            tariffs, sets = self.tariffs[side], self.known.zone_sets or {}
+            self.zones[of] = {zone for name in rating for zone in tariff_zones(tariffs[name], sets, record_type)}
+        return self.zones[of]
 
     def _cells(self, group: tuple[str, str, str], reported: set[tuple[int, int]]) -> None:
         """Report rows of one group that are in force at the same time in a cell that both price."""

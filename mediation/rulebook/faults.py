@@ -11,7 +11,6 @@ Conventions
 
 from __future__ import annotations
 
-import difflib
 import typing
 
 import msgspec
@@ -83,6 +82,8 @@ def _walk(value, info, file, path, findings):
 
 
 def _walk_struct(value, info, file, path, findings) -> dict:
+    import difflib  # only a faulty book needs it
+
     known = {field.encode_name: field for field in info.fields}
     mended = {}
     for key, entry in value.items():

@@ -8,7 +8,6 @@ Conventions
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable
 
 from mediation.rulebook.columns import feed_columns, feed_record_types, zone_sets
@@ -84,6 +83,8 @@ def _with_zones(zones: list) -> Declarations:
 
 def suggestion(name: str, known: Iterable[str]) -> str:
     """The nearest known name, or those there are."""
+    import difflib  # only a faulty book needs it
+
     names = sorted(known)
     near = difflib.get_close_matches(name, names, 1)
     if near:

@@ -14,7 +14,7 @@ import functools
 import re
 import struct
 from bisect import bisect_right
-from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ def tzdata_version() -> str:
 def _read(name: str) -> bytes | None:
     if not _NAME.fullmatch(name):
         return None
-    entry = resources.files("tzdata").joinpath("zoneinfo", *name.split("/"))
+    import tzdata
+
+    entry = Path(tzdata.__file__).with_name("zoneinfo").joinpath(*name.split("/"))
     try:
         content = entry.read_bytes()
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError):
