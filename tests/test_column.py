@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mediation.native._column import Batch, Builder, Dictionary, Kind, memory
+from mediation.pipeline.finish import amount_of
 from mediation.schema import AMOUNT, CODE, INSTANT
 
 UTC = dt.UTC
@@ -332,17 +333,32 @@ def test_taken_rows_are_those_of_arrow(data):
     ]
 
 
-def test_totals_are_of_the_selected_rows():
-    batch = Batch.of(
-        pa.record_batch({"n": [7, 1, 2**40, 5], "null": [1, None, 3, 4], "x": ["a", "b", "c", "d"]}).slice(1)
-    )
-    assert batch.total(selection([0, 1]), "n") == 2**40 + 1
-    assert batch.total(selection([]), "n") == 0
-    for name in ("null", "x"):
-        with pytest.raises(TypeError):
-            batch.total(selection([0]), name)
+def usage(item_no, byte_length) -> pa.RecordBatch:
+    arrays = [pa.array(item_no, pa.int16()), pa.array(byte_length, pa.int64())]
+    return pa.record_batch(arrays, ["item_no", "byte_length"])
+
+
+@given(st.data())
+def test_an_amount_is_of_the_selected_rows(data):
+    rows = data.draw(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2**40)), min_size=1, max_size=80))
+    item_no, byte_length = map(np.array, zip(*rows, strict=True))
+    begin = data.draw(st.integers(0, len(rows) - 1))
+    batch = Batch.of(usage(item_no, byte_length).slice(begin))
+    chosen = sorted(data.draw(st.sets(st.integers(0, len(rows) - begin - 1))))
+    of_chosen = begin + np.array(chosen, int)
+    assert batch.amount(selection(chosen)) == amount_of(item_no[of_chosen], byte_length[of_chosen])
+    assert batch.amount() == amount_of(item_no[begin:], byte_length[begin:])
+
+
+def test_an_amount_is_of_whole_numbers_within_the_batch():
     with pytest.raises(ValueError, match="outside"):
-        batch.total(selection([3]), "n")
+        Batch.of(usage([0, 1], [5, 5])).amount(selection([2]))
+    with pytest.raises(KeyError):
+        Batch.of(usage([0], [5]).select(["item_no"])).amount()
+    wrong_kind = pa.record_batch({"item_no": [0, 0], "byte_length": [5, 5]})
+    for batch in (usage([0, None], [5, 5]), usage([0, 0], [5, None]), wrong_kind):
+        with pytest.raises(TypeError):
+            Batch.of(batch).amount()
 
 
 def test_taken_rows_keep_nothing_else_alive(nothing_leaks):

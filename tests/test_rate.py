@@ -3,6 +3,7 @@
 import datetime as dt
 import random
 
+import msgspec
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -28,6 +29,7 @@ from rate_book import (
     rate_rows,
     reference_data,
     usage_table,
+    yuan,
 )
 
 from mediation import schema
@@ -175,6 +177,39 @@ def test_blocks_of_any_length():
     rated, suspended = rate_rows(book, rows)
     assert [int(row["retail_amount"] * 100) for row in rated] == [n for n in range(1500) if n % 7]
     assert len(suspended) == 1500 - len(rated)
+
+
+def test_every_row_may_have_rules_of_its_own():
+    """More products, hosts and record types than a block has rows, each pair priced by itself."""
+    products, hosts = [f"p{n}" for n in range(30)], [f"h{n}" for n in range(7)]
+    kinds = sorted(FREE_ZONES)
+    prices = [
+        price(side, kind, party=party, first_cost=str(100 * place + kinds.index(kind)), minimum="0.5")
+        for side, parties in (("retail", products), ("wholesale", hosts))
+        for place, party in enumerate(parties)
+        for kind in kinds
+    ]
+    declared = declare(prices, account="subscription")
+    declared = msgspec.structs.replace(
+        declared,
+        products={name: Product(zones=FREE_ZONES) for name in products},
+        hosts={name: Host(zones=FREE_ZONES) for name in hosts},
+    )
+    owners = [
+        {"msisdn": n + 1, "account_id": n, "product": name, "city": None, "from": None, "to": None}
+        for n, name in enumerate(products)
+    ]
+    book = make_book(declared, reference_data(owners))
+    used = {"duration_s": 1, "uplink_bytes": 1, "message_segments": 1}
+    pairs = [(p, h, kind) for p in range(len(products)) for kind in kinds for h in range(len(hosts))]
+    rows = [event(served_msisdn=p + 1, host=hosts[h], record_type=kind, **used) for p, h, kind in pairs]
+    rated, suspended = rate_rows(book, rows)
+    assert suspended == []
+    found = [(row["account_id"], row["retail_amount"], row["wholesale_amount"], row["margin_amount"]) for row in rated]
+    assert found == [
+        (p, r := yuan(max(100 * p + kinds.index(kind), 0.5)), w := yuan(max(100 * h + kinds.index(kind), 0.5)), r - w)
+        for p, h, kind in pairs
+    ]
 
 
 # -------------------------------------------------------------------------------------------- tables

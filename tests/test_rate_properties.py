@@ -33,7 +33,10 @@ ZONES = ("Asia/Shanghai", "Europe/Berlin", "America/Sao_Paulo", "Asia/Kathmandu"
 TYPES = ("voice_mo", "voice_forwarded", "sms_mo", "data", "mms")
 MOMENTS = [
     dt.datetime.fromisoformat(text)
-    for text in ("2014-10-25 22:30Z", "2014-03-30 00:20Z", "2014-06-01 15:00Z", "2014-06-30 23:59Z")
+    for text in (
+        *("2014-10-25 22:30Z", "2014-03-30 00:20Z", "2014-06-01 15:00Z", "2014-06-30 23:59Z"),
+        "1990-01-01 00:00Z",  # where the tables of days begin
+    )
 ]
 SWITCH = "2014-06-02"
 NUMBERS = (

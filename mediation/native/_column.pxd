@@ -69,7 +69,7 @@ cdef extern from "native/column.hpp" namespace "mediation" nogil:
 
 cdef extern from "native/gather.hpp" namespace "mediation" nogil:
     cdef cppclass RowRun:
-        pass
+        RowRun(int64_t begin, int64_t length)
 
 
 cdef class Dictionary:

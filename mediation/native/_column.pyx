@@ -17,7 +17,9 @@ from libcpp.vector cimport vector
 cdef extern from "native/gather.hpp" namespace "mediation" nogil:
     vector[RowRun] runs_of(const int32_t* rows, int64_t count)
     int64_t gathered_bytes(const ColumnView& column, const vector[RowRun]& runs)
-    int64_t total_of(const ColumnView& column, const vector[RowRun]& runs)
+    cdef cppclass Amount:
+        int64_t records, items, bytes
+    Amount amount_of(const ColumnView& item_no, const ColumnView& byte_length, const vector[RowRun]& runs)
     void gather(const ColumnView& column, const vector[RowRun]& runs, ColumnOut& out)
     cbool has_offsets(Kind kind)
 
@@ -118,15 +120,12 @@ cdef object new_array_capsule(ArrowArray** out):
     return PyCapsule_New(out[0], "arrow_array", release_array_capsule)
 
 
-cdef Column gathered(const Column& column, const vector[RowRun]& runs, int64_t count) except *:
-    cdef BuildColumn built
+cdef int prepare(BuildColumn& built, const Column& column, const vector[RowRun]& runs, int64_t count) except -1:
     cdef int64_t text_bytes = gathered_bytes(column.view, runs) if has_offsets(column.view.kind) else 0
     if not build_column(built, column.name, column.view.kind, column.view.validity != NULL, column.dictionary, count,
                         text_bytes):
         raise MemoryError
-    with nogil:
-        gather(column.view, runs, built.out)
-    return finish_column(built, count)
+    return 0
 
 
 cdef class Batch:
@@ -216,24 +215,38 @@ cdef class Batch:
         names : iterable of str
         """
         cdef int64_t count = selection.num_rows
-        cdef Batch batch = Batch()
+        cdef Batch chosen = self.select(names), batch = Batch()
         cdef vector[RowRun] runs = self.runs(selection)
-        cdef const Column* column
+        cdef size_t columns = chosen.native.get().columns.size(), i
+        cdef vector[BuildColumn] built
+        built.resize(columns)
+        for i in range(columns):
+            prepare(built[i], chosen.native.get().columns[i], runs, count)
+        with nogil:  # once: every return to Python is a wait for the other threads
+            for i in range(columns):
+                gather(chosen.native.get().columns[i].view, runs, built[i].out)
         batch.native.get().length = count
-        for name in names:
-            column = self.native.get().find(name.encode())
-            if column == NULL:
-                raise KeyError(name)
-            batch.native.get().columns.push_back(gathered(column[0], runs, count))
+        for i in range(columns):
+            batch.native.get().columns.push_back(finish_column(built[i], count))
         return batch
 
-    def total(self, Batch selection, str name):
-        """The sum of an int64 column's selected rows, none of which is null; it must fit into 64 bits."""
-        cdef vector[RowRun] runs = self.runs(selection)
-        cdef ColumnView column = self.view(name)
-        if column.kind != Kind.i64 or column.validity != NULL:
-            raise TypeError(f"column {name} is not of integers without nulls")
-        return total_of(column, runs)
+    def amount(self, Batch selection=None):
+        """Records, items and bytes of usage: of the selected rows, or of all.
+
+        A record's first row has the `item_no` 0, and with it stand the bytes of the whole record (`byte_length`).
+        """
+        cdef vector[RowRun] runs
+        cdef ColumnView item_no = self.view("item_no"), byte_length = self.view("byte_length")
+        cdef Amount amount
+        if item_no.kind != Kind.i16 or byte_length.kind != Kind.i64 or item_no.validity or byte_length.validity:
+            raise TypeError("item_no or byte_length is not of its kind, or has nulls")
+        if selection is None:
+            runs.push_back(RowRun(0, self.num_rows))
+        else:
+            runs = self.runs(selection)
+        with nogil:
+            amount = amount_of(item_no, byte_length, runs)
+        return amount.records, amount.items, amount.bytes
 
     def counts(self, str name):
         """How often each value of a code column stands in it; nulls do not count."""

@@ -15,6 +15,7 @@
 namespace mediation {
 
 struct RowRun {
+    RowRun(int64_t first, int64_t count) : begin(first), length(count) {}
     int64_t begin;
     int64_t length;
 };
@@ -25,7 +26,7 @@ inline std::vector<RowRun> runs_of(const int32_t* rows, int64_t count) {
         const int64_t begin = rows[i];
         const int64_t first = i++;
         while (i < count && rows[i] == begin + (i - first)) ++i;
-        runs.push_back({begin, i - first});
+        runs.emplace_back(begin, i - first);
     }
     return runs;
 }
@@ -38,13 +39,27 @@ inline int64_t gathered_bytes(const ColumnView& in, const std::vector<RowRun>& r
     return bytes;
 }
 
-// The sum of an int64 column's chosen rows. Contract: it fits, and none of them is null.
-inline int64_t total_of(const ColumnView& in, const std::vector<RowRun>& runs) noexcept {
-    const int64_t* values = in.i64();
-    int64_t total = 0;
-    for (const RowRun& run : runs)
-        for (int64_t i = 0; i < run.length; ++i) total += values[run.begin + i];
-    return total;
+struct Amount {
+    int64_t records = 0, items = 0, bytes = 0;
+};
+
+// Of chosen rows of usage. The bytes of a record stand with its first row, whose item number is 0.
+inline Amount amount_of(const ColumnView& item_no, const ColumnView& byte_length,
+                        const std::vector<RowRun>& runs) noexcept {
+    const int16_t* items = item_no.i16();
+    const int64_t* lengths = byte_length.i64();
+    Amount amount;
+    for (const RowRun& run : runs) {
+        int64_t records = 0, bytes = 0;
+        for (int64_t i = run.begin; i < run.begin + run.length; ++i) {
+            records += items[i] == 0;
+            bytes += items[i] == 0 ? lengths[i] : 0;
+        }
+        amount.records += records;
+        amount.items += run.length;
+        amount.bytes += bytes;
+    }
+    return amount;
 }
 
 namespace detail {

@@ -132,18 +132,7 @@ class Finisher:
         return rating
 
     def _count(self, job: Job, rating: rate.Rating | None, set_aside: list[Batch]) -> None:
-        places = pa.record_batch(job.usage.select(["byte_length", "item_no"]))
-        lengths, item_no = places["byte_length"].to_numpy(), places["item_no"].to_numpy()
-        whole_records = not item_no.any()
-
-        def amount(rows: Batch | None) -> tuple[int, int, int]:
-            if whole_records:
-                if rows is None:
-                    return len(lengths), len(lengths), int(lengths.sum())
-                return rows.num_rows, rows.num_rows, job.usage.total(rows, "byte_length")
-            chosen = slice(None) if rows is None else pa.record_batch(rows)["row"].to_numpy()
-            return amount_of(item_no[chosen], lengths[chosen])
-
+        amount = job.usage.amount
         fresh = amount(job.fresh)
         measured = {"held_after": fresh}
         if rating is not None:

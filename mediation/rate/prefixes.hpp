@@ -82,29 +82,39 @@ struct Lookup {
     int64_t key;
 };
 
-inline Lookup start_at(const Prefixes& prefixes, const PrefixSlice& slice, uint64_t head, uint64_t tail,
-                       int count) noexcept {
-    const int32_t* bucket = prefixes.buckets + slice.buckets + (head * slice.multiplier >> slice.shift);
-    __builtin_prefetch(bucket);
-    return {&slice, bucket, static_cast<int64_t>((head * kPow10To8 + tail) * 32 + static_cast<uint64_t>(count))};
+// What a look-up reads of a number: its first 8 digits padded with zeros on the right, and its key.
+struct LeadingDigits {
+    uint64_t head;
+    int64_t key;
+};
+
+inline LeadingDigits leading_digits(uint64_t head, uint64_t tail, int count) noexcept {
+    return {head, static_cast<int64_t>((head * kPow10To8 + tail) * 32 + static_cast<uint64_t>(count))};
 }
 
-inline Lookup start_lookup(const Prefixes& prefixes, int32_t set, int64_t at_us, std::string_view number) noexcept {
+inline LeadingDigits leading_digits(std::string_view number) noexcept {
     int count, more = 0;
     const uint64_t head = eight_digits(number.data(), number.size(), &count);
     const bool longer = count == 8 && number.size() > 8;
     const uint64_t tail = longer ? eight_digits(number.data() + 8, number.size() - 8, &more) : 0;
-    return start_at(prefixes, slice_at(prefixes, set, at_us), head, tail, count + more);
+    return leading_digits(head, tail, count + more);
 }
 
-// The same for a number that is an integer > 0.
-inline Lookup start_lookup(const Prefixes& prefixes, int32_t set, int64_t at_us, int64_t number) noexcept {
+// The same of a number that is an integer > 0.
+inline LeadingDigits leading_digits(int64_t number) noexcept {
     uint64_t padded = static_cast<uint64_t>(number);
     int count = 1;
     for (uint64_t rest = padded / 10; rest; rest /= 10) ++count;
     for (int i = count; i < kPrefixDigits; ++i) padded *= 10;
     for (; count > kPrefixDigits; --count) padded /= 10;
-    return start_at(prefixes, slice_at(prefixes, set, at_us), padded / kPow10To8, padded % kPow10To8, count);
+    return leading_digits(padded / kPow10To8, padded % kPow10To8, count);
+}
+
+inline Lookup start_lookup(const Prefixes& prefixes, int32_t set, int64_t at_us, LeadingDigits digits) noexcept {
+    const PrefixSlice& slice = slice_at(prefixes, set, at_us);
+    const int32_t* bucket = prefixes.buckets + slice.buckets + (digits.head * slice.multiplier >> slice.shift);
+    __builtin_prefetch(bucket);
+    return {&slice, bucket, digits.key};
 }
 
 inline void approach(const Prefixes& prefixes, const Lookup& lookup) noexcept {
@@ -127,17 +137,15 @@ inline int32_t finish(const Prefixes& prefixes, const Lookup& lookup) noexcept {
         low += (next[0] <= lookup.key) + (next[1] <= lookup.key) + (next[2] <= lookup.key) + (next[3] <= lookup.key);
         return prefixes.zones[slice.keys + low];
     }
-    int64_t high = inside == kManyIntervals ? slice.count - 1 : low + inside;
-    while (low < high) {  // the last interval that begins at or before the key
-        const int64_t middle = (low + high + 1) >> 1;
-        if (keys[middle] <= lookup.key) low = middle; else high = middle - 1;
-    }
+    // The last interval that begins at or before the key, by steps without a branch: which way they go is a coin's toss.
+    int64_t left = inside == kManyIntervals ? slice.count - low : inside + 1;
+    for (; left > 1; left -= left / 2) low += keys[low + left / 2] <= lookup.key ? left / 2 : 0;
     return prefixes.zones[slice.keys + low];
 }
 
 template <typename Number>
 inline int32_t zone_of(const Prefixes& prefixes, int32_t set, int64_t at_us, Number number) noexcept {
-    return finish(prefixes, start_lookup(prefixes, set, at_us, number));
+    return finish(prefixes, start_lookup(prefixes, set, at_us, leading_digits(number)));
 }
 
 }  // namespace mediation
