@@ -137,7 +137,7 @@ inline int32_t finish(const Prefixes& prefixes, const Lookup& lookup) noexcept {
         low += (next[0] <= lookup.key) + (next[1] <= lookup.key) + (next[2] <= lookup.key) + (next[3] <= lookup.key);
         return prefixes.zones[slice.keys + low];
     }
-    // The last interval that begins at or before the key, by steps without a branch: which way they go is a coin's toss.
+    // The last interval that begins at or before the key, by steps without a branch: which way is a coin's toss.
     int64_t left = inside == kManyIntervals ? slice.count - low : inside + 1;
     for (; left > 1; left -= left / 2) low += keys[low + left / 2] <= lookup.key ? left / 2 : 0;
     return prefixes.zones[slice.keys + low];
