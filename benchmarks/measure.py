@@ -86,5 +86,5 @@ def totals_of_run_json(report: dict, out: Path) -> dict[str, int]:
         "accepted": report["rated"],
         "sum_wholesale": report["wholesale_micro"],
         "sum_retail": report["retail_micro"],
-        "account_days": pq.read_metadata(out / "account_day.parquet").num_rows,
+        "account_days": sum(pq.read_metadata(part).num_rows for part in (out / "account_day").iterdir()),
     }

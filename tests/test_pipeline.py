@@ -272,7 +272,7 @@ def test_other_tools_read_the_folder(day, book, whole, tmp_path, monkeypatch, po
     for name in ("rejects", "suspended", "duplicates"):
         assert polars.read_parquet(str(out / name / "*.parquet")).height == getattr(whole, name).num_rows
     database = duckdb.connect()
-    for name in ("rated/*", "rejects/*", "suspended/*", "duplicates/*", "account_day"):
+    for name in ("rated/*", "rejects/*", "suspended/*", "duplicates/*", "account_day/*"):
         files = str(out / f"{name}.parquet")
         frame = polars.read_parquet(files)
         assert database.execute(f"select count(*) from '{files}'").fetchall() == [(frame.height,)]

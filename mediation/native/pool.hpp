@@ -67,17 +67,28 @@ class Pool {
         live_bytes_.fetch_sub(class_bytes(c), std::memory_order_relaxed);
         live_blocks_.fetch_sub(1, std::memory_order_relaxed);
         std::lock_guard<std::mutex> hold(mutex_);
-        if (kept_bytes_ + class_bytes(c) > kKeepBytes) {
-            std::free(block);
-            return;
-        }
         free_[c].push_back(block);
         kept_bytes_ += class_bytes(c);
+        while (kept_bytes_ > kKeepBytes) free_one(c);
+    }
+
+    // Of another class where there is one: what was given back last is asked for next, when a run comes to batches of
+    // another size. Contract: something is kept.
+    void free_one(int last) {
+        for (int i = 0; i < kClasses; ++i) {
+            evicted_ = (evicted_ + 1) % kClasses;
+            if (evicted_ != last && !free_[evicted_].empty()) break;
+            if (i + 1 == kClasses) evicted_ = last;
+        }
+        std::free(free_[evicted_].back());
+        free_[evicted_].pop_back();
+        kept_bytes_ -= class_bytes(evicted_);
     }
 
     std::mutex mutex_;
     std::vector<uint8_t*> free_[kClasses];
     int64_t kept_bytes_ = 0;
+    int evicted_ = 0;  // the class that was last given up
     std::atomic<int64_t> live_bytes_{0};
     std::atomic<int64_t> live_blocks_{0};
 };

@@ -39,6 +39,7 @@ from mediation.pipeline.disk import Disk
 from mediation.pipeline.run import TABLES, Stream, stream, summary
 from mediation.settle.settlement import write_csv
 
+ACCOUNT_DAY = "account_day"
 PART_ROWS = 1 << 20
 ROW_GROUPS_WAITING = 4
 # Row groups can be skipped by these only: rows come in their order, or nearly. Elsewhere a row group spans nearly all
@@ -106,15 +107,15 @@ class PartWriter:
     folder : Path
         Made here.
     table_schema : pyarrow.Schema
-    hash_name : str
-        As of `TableDigest`.
+    hash_name : str or None
+        As of `TableDigest`; None: the table has no digest.
     writers : Writers
     """
 
-    def __init__(self, folder: Path, table_schema: pa.Schema, hash_name: str, writers: Writers):
+    def __init__(self, folder: Path, table_schema: pa.Schema, hash_name: str | None, writers: Writers):
         writers.disk.make_folder(folder)
         self.folder, self.schema, self.writers = folder, table_schema, writers
-        self.digest = digest.TableDigest(table_schema, hash_name)
+        self.digest = None if hash_name is None else digest.TableDigest(table_schema, hash_name)
         self.parts = self.groups = 0
         self._part: _Part | None = None
         self._part_rows = 0
@@ -310,31 +311,38 @@ def write_run(batches: Stream, folder: Path, disk: Disk, on_progress: Callable[[
                 on_progress(batches)
         for writer in tables.values():
             writer.finish()
-        _write_account_days(batches, folder / "account_day.parquet", writers)
+        settled = writers.executor.submit(_write_settlement, batches, folder / "settlement.csv", disk)
+        _write_account_days(batches, folder / ACCOUNT_DAY, writers)
+        settled.result()
         writers.finish()
     finally:
         writers.close()
-    with disk.create(folder / "settlement.csv") as file:
-        text = io.TextIOWrapper(file, "utf-8", newline="", write_through=True)
-        write_csv(batches.settlement, text)
-        text.detach()
-    result = summary(batches, digest.digest_of_all([writer.digest for writer in tables.values()], batches.hash_name))
+    digests = [writer.digest for writer in tables.values() if writer.digest is not None]
+    result = summary(batches, digest.digest_of_all(digests, batches.hash_name))
     result["wall_s"] = round(time.perf_counter() - began, 6)
     result["certificate"] = batches.audit.table().to_pylist()
     with disk.create(folder / "run.json") as file:
         file.write(json.dumps(result, indent=1).encode() + b"\n")
-    for each in (*(folder / name for name in TABLES), folder):
+    for each in (*(folder / name for name in (*TABLES, ACCOUNT_DAY)), folder):
         disk.sync_folder(each)
     return result
 
 
-def _write_account_days(batches: Stream, path: Path, writers: Writers) -> None:
+def _write_account_days(batches: Stream, folder: Path, writers: Writers) -> None:
     fields = schema.schema(schema.ACCOUNT_DAY)
-    part = _Part(path, pa.schema([field.with_nullable(field.name == "account_id") for field in fields]), None)
-    writers.start(part)
-    for number, batch in enumerate(batches.account_days.batches()):
-        writers.send(part, number, pa.Table.from_batches([batch]))
-    part.groups.put(None)
+    table_schema = pa.schema([field.with_nullable(field.name == "account_id") for field in fields])
+    writer = PartWriter(folder, table_schema, None, writers)
+    batches.account_days.fold(writers.executor.map)
+    for batch in batches.account_days.batches():
+        writer.add(pa.Table.from_batches([batch]))
+    writer.finish()
+
+
+def _write_settlement(batches: Stream, path: Path, disk: Disk) -> None:
+    with disk.create(path) as file:
+        text = io.TextIOWrapper(file, "utf-8", newline="", write_through=True)
+        write_csv(batches.settlement, text)
+        text.detach()
 
 
 def _publish(disk: Disk, private: Path, target: Path) -> None:

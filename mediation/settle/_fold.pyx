@@ -45,10 +45,13 @@ cdef extern from "settle/account_days.hpp" namespace "mediation" nogil:
         ColumnView retail_amount
         ColumnView wholesale_amount
 
+    cdef int kPartitions "mediation::AccountDays::kPartitions"
+
     cdef cppclass NativeAccountDays "mediation::AccountDays":
         NativeAccountDays(cbool all_collide) except +
         FoldStatus add(const RatedRows& rated, const ZoneTable& zone) except +
         FoldStatus fold() except +
+        FoldStatus fold_partition(int partition) except +
         int64_t size() const
         int64_t nbytes() const
         FoldStatus close() except +
@@ -92,6 +95,9 @@ cdef extern from "settle/settlement.hpp" namespace "mediation" nogil:
         NativeSettlement() except +
         FoldStatus add(const SettlementRows& rated) except +
         FoldStatus merge(vector[SettlementLine]& lines) except +
+
+
+PARTITIONS = kPartitions
 
 
 cdef object integer(int128 value):
@@ -196,6 +202,15 @@ cdef class AccountDayFold:
         zone.size = self.starts_us.shape[0]
         with nogil:
             status = self.native.get().add(rows, zone)
+        check(status)
+
+    def fold_partition(self, int partition):
+        """Fold the rows of a partition that wait. Threads may do others at the same time, and add meanwhile."""
+        cdef FoldStatus status
+        if not 0 <= partition < kPartitions:
+            raise ValueError(f"there is no partition {partition}")
+        with nogil:
+            status = self.native.get().fold_partition(partition)
         check(status)
 
     def close(self):

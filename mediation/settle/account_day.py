@@ -8,19 +8,19 @@ Conventions
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from mediation import schema
 from mediation.rulebook.zones import zone_table
-from mediation.settle._fold import AccountDayFold
+from mediation.settle._fold import PARTITIONS, AccountDayFold
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from mediation.native._column import Batch
 
-ROWS_PER_BATCH = 1 << 18
+ROWS_PER_BATCH = 1 << 17
 
 
 class AccountDays:
@@ -46,6 +46,11 @@ class AccountDays:
     def add(self, usage: Batch, rated_rows: Batch | None, rated: Batch) -> None:
         """Add a rated batch; see `AccountDayFold.add`."""
         self._fold.add(usage, rated_rows, rated)
+
+    def fold(self, each: Callable = map) -> None:
+        """Fold all rows that wait, which reading does by one thread; `each` may be an executor's map."""
+        for _ in each(self._fold.fold_partition, range(PARTITIONS)):
+            pass
 
     def batches(self, rows: int = ROWS_PER_BATCH) -> Iterator[pa.RecordBatch]:
         """Every row once, in order, as record batches of `schema.ACCOUNT_DAY`. May be called once."""

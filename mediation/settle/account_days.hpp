@@ -224,10 +224,16 @@ class AccountDays {
         return FoldStatus::ok;
     }
 
-    // Folds every row that waits. No thread may add meanwhile.
+    // Folds the rows of a partition that wait. Thread-safe.
+    [[nodiscard]] FoldStatus fold_partition(int p) {
+        std::lock_guard<std::mutex> hold(parts_[p].mutex);
+        return parts_[p].days.fold();
+    }
+
+    // … and of all.
     [[nodiscard]] FoldStatus fold() {
-        for (Part& part : parts_) {
-            const FoldStatus status = part.days.fold();
+        for (int p = 0; p < kPartitions; ++p) {
+            const FoldStatus status = fold_partition(p);
             if (status != FoldStatus::ok) return status;
         }
         return FoldStatus::ok;
