@@ -114,7 +114,7 @@ def _add_text(array: pa.Array, values, texts) -> None:
     if not len(array):
         return
     lengths, places, data = _texts(array)
-    if array.null_count and lengths[~_valid(array)].any():  # bytes under a null: nobody's value
+    if array.null_count and np.logical_and(lengths, ~_valid(array)).any():  # bytes under a null: nobody's value
         lengths, places, data = _texts(array.fill_null("" if pa.types.is_string(array.type) else b""))
     values.update(lengths.view(np.uint8))
     if data is not None:

@@ -203,16 +203,17 @@ class AccountDays {
     // Thread-safe. On memory or overflow some rows may have been added: the run is over then.
     [[nodiscard]] FoldStatus add(const RatedRows& rated, const ZoneTable& zone) {
         Pool& pool = Pool::instance();
-        const auto unsorted = pool.allocate(rated.count * static_cast<int64_t>(sizeof(AccountDay)));
         const auto sorted = pool.allocate(rated.count * static_cast<int64_t>(sizeof(AccountDay)));
         const auto numbers = pool.allocate(rated.count);
-        if (!unsorted || !sorted || !numbers) return FoldStatus::memory;
-        auto* rows = reinterpret_cast<AccountDay*>(unsorted.get());
+        if (!sorted || !numbers) return FoldStatus::memory;
         auto* ordered = reinterpret_cast<AccountDay*>(sorted.get());
         uint32_t starts[kPartitions + 1] = {};
-        if (!gather(rated, zone, rows, numbers.get(), starts)) return FoldStatus::missing_time;
+        for (int64_t i = 0; i < rated.count; ++i) {
+            numbers.get()[i] = partition(account_of(rated, i));
+            ++starts[numbers.get()[i] + 1];
+        }
         for (int p = 0; p < kPartitions; ++p) starts[p + 1] += starts[p];
-        for (int64_t i = 0; i < rated.count; ++i) ordered[starts[numbers.get()[i]]++] = rows[i];
+        if (!sort(rated, zone, numbers.get(), starts, ordered)) return FoldStatus::missing_time;
         // Each start has moved on to its end, which is the next one's start.
         for (int p = 0, from = 0; p < kPartitions; from = static_cast<int>(starts[p++])) {
             const uint32_t count = starts[p] - static_cast<uint32_t>(from);
@@ -275,17 +276,20 @@ class AccountDays {
         return static_cast<uint8_t>(fold_mix(static_cast<uint64_t>(account_id), 0xa0761d6478bd642fULL) >> 56);
     }
 
-    bool gather(const RatedRows& rated, const ZoneTable& zone, AccountDay* rows, uint8_t* numbers,
-                uint32_t* starts) const {
+    static int64_t account_of(const RatedRows& rated, int64_t i) {
+        return rated.account_id.valid(i) ? rated.account_id.i64()[i] : kNoValue;
+    }
+
+    // Writes the rows where those of their partitions begin, and moves the begins on. False: one has no time.
+    static bool sort(const RatedRows rated, const ZoneTable& zone, const uint8_t* numbers, uint32_t* starts,
+                     AccountDay* ordered) {
         LocalDays local_day(zone);
         for (int64_t i = 0; i < rated.count; ++i) {
             const int64_t usage_row = rated.rows ? rated.rows[i] : i;
             if (!rated.start_time.valid(usage_row)) return false;
-            const int64_t account = rated.account_id.valid(i) ? rated.account_id.i64()[i] : kNoValue;
-            rows[i] = {account, local_day(rated.start_time.i64()[usage_row]), 1,
-                       amount_micro(rated.retail_amount, i), amount_micro(rated.wholesale_amount, i)};
-            numbers[i] = partition(account);
-            ++starts[numbers[i] + 1];
+            ordered[starts[numbers[i]]++] = {account_of(rated, i), local_day(rated.start_time.i64()[usage_row]), 1,
+                                             amount_micro(rated.retail_amount, i),
+                                             amount_micro(rated.wholesale_amount, i)};
         }
         return true;
     }

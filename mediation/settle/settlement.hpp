@@ -45,8 +45,6 @@ struct SettlementKey {
         const uint64_t mixed = fold_mix(static_cast<uint64_t>(city), 0xe7037ed1a0b428dbULL) ^ cycle_host_type;
         return fold_mix(fold_mix(mixed, 0x8ebc6af09c88c6e3ULL) ^ zone_band_version, 0x589965cc75374cc3ULL);
     }
-    uint32_t place() const { return static_cast<uint32_t>(hash() >> 32); }
-    uint32_t tag() const { return static_cast<uint32_t>(hash()); }
 };
 
 struct SettlementLine {
@@ -54,14 +52,15 @@ struct SettlementLine {
     int64_t records;
     __int128 quantity, host_charge, wholesale, retail;
 
-    uint32_t place() const { return key.place(); }
-    uint32_t tag() const { return key.tag(); }
+    uint32_t place() const { return static_cast<uint32_t>(key.hash() >> 32); }
+    uint32_t tag() const { return static_cast<uint32_t>(key.hash()); }
 };
 
 struct SettlementLineKey {
     const SettlementKey& key;
-    uint32_t place() const { return key.place(); }
-    uint32_t tag() const { return key.tag(); }
+    uint64_t hash;
+    uint32_t place() const { return static_cast<uint32_t>(hash >> 32); }
+    uint32_t tag() const { return static_cast<uint32_t>(hash); }
     bool is(const SettlementLine& line) const { return line.key == key; }
 };
 
@@ -96,7 +95,7 @@ class Settlement {
         for (const auto& table : tables_) {
             if (!all.reserve(uint64_t{all.size()} + table->size())) return FoldStatus::memory;
             for (uint32_t i = 0; i < table->size(); ++i)
-                if (!put(all, table->at(i))) return FoldStatus::overflow;
+                if (!put(all, table->at(i), table->at(i).key.hash())) return FoldStatus::overflow;
         }
         for (uint32_t i = 0; i < all.size(); ++i) lines.push_back(all.at(i));
         return FoldStatus::ok;
@@ -121,9 +120,9 @@ class Settlement {
         idle_.push_back(table);
     }
 
-    static bool put(Table& table, const SettlementLine& line) {
+    static bool put(Table& table, const SettlementLine& line, uint64_t hash) {
         bool added = false;
-        SettlementLine& slot = table.find_or_append(SettlementLineKey{line.key}, added);
+        SettlementLine& slot = table.find_or_append(SettlementLineKey{line.key, hash}, added);
         if (!added) return merge_line(slot, line);
         slot = line;
         return true;
@@ -137,17 +136,19 @@ class Settlement {
         return city.kind == Kind::code ? city.i16()[row] : city.i64()[row];
     }
 
-    static FoldStatus fold(Table& table, const SettlementRows& rated) {
+    static FoldStatus fold(Table& table, const SettlementRows rated) {
         SettlementKey keys[kAtOnce];
+        uint64_t hashes[kAtOnce];
         for (int64_t begin = 0; begin < rated.count; begin += kAtOnce) {
             const int64_t count = std::min<int64_t>(rated.count - begin, kAtOnce);
             if (!table.reserve(uint64_t{table.size()} + kAtOnce)) return FoldStatus::memory;
             for (int64_t i = 0; i < count; ++i) {
                 keys[i] = key_of(rated, begin + i);
-                table.prefetch(keys[i].place());
+                hashes[i] = keys[i].hash();
+                table.prefetch(SettlementLineKey{keys[i], hashes[i]}.place());
             }
             for (int64_t i = 0; i < count; ++i)
-                if (!put(table, line_of(rated, begin + i, keys[i]))) return FoldStatus::overflow;
+                if (!put(table, line_of(rated, begin + i, keys[i]), hashes[i])) return FoldStatus::overflow;
         }
         return FoldStatus::ok;
     }
