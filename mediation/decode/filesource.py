@@ -21,7 +21,7 @@ from mediation.errors import SourceRefused, UsageError
 from mediation.rulebook.names import NameMatch
 
 # Below this the threads wake each other more than they work; above it columns leave the cache and memory grows.
-CHUNK_BYTES = 1 << 22
+CHUNK_BYTES = (1 << 22) - 64  # with its padding a block of the pool, whose next size has a quarter more
 
 
 class Chunk(NamedTuple):
