@@ -5,8 +5,8 @@ Conventions
 - Everything is written into a private folder beside OUT (0700, files 0600, never over anything), brought to disk and
   renamed into place when the certificate has closed. An existing OUT is refused.
 - A part has 2^20 rows in canonical order and eight row groups, each a block of the digest, whatever the threads. A row
-  group goes to its part's writer when it is full, is hashed and written there; two parts are written at once, and at
-  most `ROW_GROUPS_WAITING` row groups wait for them.
+  group goes to its part's writer when it is full, is hashed and written there; several parts are written at once, and
+  what waits for them is bounded (`WAITING_BYTES`).
 - Statistics stand where a reader can skip by them: for columns in whose order the rows come.
 - Numbers and instants are byte-stream split (margins delta-packed), decimals stored as INT64; codes and repetitive text
   a dictionary.
@@ -41,7 +41,7 @@ from mediation.settle.settlement import write_csv
 
 ACCOUNT_DAY = "account_day"
 PART_ROWS = 1 << 20
-ROW_GROUPS_WAITING = 4
+WAITING_BYTES = 128 << 20  # four row groups of the rated table with 19 columns, or fourteen of the account days
 # Row groups can be skipped by these only: rows come in their order, or nearly. Elsewhere a row group spans nearly all
 # values, and statistics would cost a third of the writer's time (measured: 480 against 315 ns a row of 19 columns).
 ORDERED = frozenset(["source_id", "record_no", "start_time", "cycle", "host_cycle", "account_id", "day"])
@@ -96,7 +96,7 @@ class _Part:
 
     def __init__(self, path: Path, table_schema: pa.Schema, table_digest: digest.TableDigest | None):
         self.path, self.schema, self.digest = path, table_schema, table_digest
-        self.groups: queue.SimpleQueue[tuple[int, pa.Table] | None] = queue.SimpleQueue()
+        self.groups: queue.SimpleQueue[tuple[int, int, pa.Table] | None] = queue.SimpleQueue()
 
 
 class PartWriter:
@@ -160,8 +160,30 @@ class PartWriter:
         self._end_part()
 
 
+class Room:
+    """So many bytes at once; what is larger has to be alone."""
+
+    def __init__(self, size_bytes: int):
+        self._left, self._size = size_bytes, size_bytes
+        self._changed = threading.Condition()
+
+    def take(self, wanted_bytes: int, timeout_s: float) -> bool:
+        """Wait for room; False when there was none in time."""
+        with self._changed:
+            found = self._changed.wait_for(lambda: self._left >= min(wanted_bytes, self._size), timeout_s)
+            if found:
+                self._left -= wanted_bytes
+            return found
+
+    def give_back(self, taken_bytes: int) -> None:
+        """Of what was taken."""
+        with self._changed:
+            self._left += taken_bytes
+            self._changed.notify()
+
+
 class Writers:
-    """Threads that write parts. What waits for them is bounded: `send` blocks while too many row groups do."""
+    """Threads that write parts. What waits for them is bounded: `send` blocks while there is too much of it."""
 
     def __init__(self, clock: Any, disk: Disk):
         self.clock, self.disk = clock, disk
@@ -169,7 +191,7 @@ class Writers:
         self.executor = ThreadPoolExecutor(len(TABLES) + 1)
         self.running: deque[Future] = deque()
         self.parts: list[_Part] = []
-        self.room = threading.Semaphore(ROW_GROUPS_WAITING)
+        self.room = Room(WAITING_BYTES)
         self.failed = threading.Event()
 
     def start(self, part: _Part) -> None:
@@ -181,10 +203,11 @@ class Writers:
 
     def send(self, part: _Part, number: int, group: pa.Table) -> None:
         """Hand a row group to its part."""
-        while not self.room.acquire(timeout=1.0):
+        size_bytes = group.nbytes
+        while not self.room.take(size_bytes, 1.0):
             self._raise_failure()
         self._raise_failure()
-        part.groups.put((number, group))
+        part.groups.put((number, size_bytes, group))
 
     def _raise_failure(self) -> None:
         if self.failed.is_set():
@@ -201,7 +224,7 @@ class Writers:
                 pq.ParquetWriter(file, part.schema, **encodings(part.schema)) as sink,
             ):
                 while (waiting := part.groups.get()) is not None:
-                    number, group = waiting
+                    number, size_bytes, group = waiting
                     if part.digest is not None:
                         with self.clock.measure("digest", group.num_rows):
                             part.digest.put(number, group)
@@ -209,7 +232,7 @@ class Writers:
                         group = pa.Table.from_arrays(group.columns, schema=part.schema)
                         sink.write_table(group, row_group_size=max(group.num_rows, 1))
                     del waiting, group
-                    self.room.release()
+                    self.room.give_back(size_bytes)
         except BaseException:
             self.failed.set()
             raise
