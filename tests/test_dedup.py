@@ -441,12 +441,16 @@ def prints_batch(fingerprints, checks):
     return Batch.of(pa.record_batch({"fingerprint": column, "payload_check": pa.array(checks)}))
 
 
-@pytest.mark.parametrize(("collide", "batches", "size"), [(False, 6, 1 << 16), (True, 6, 2000)])
-def test_the_set_is_exact_while_it_grows(collide, batches, size):
+@pytest.mark.parametrize(
+    ("collide", "batches", "size", "expected"),
+    [*((False, 6, 1 << 16, guess) for guess in (0, 20_000, 1 << 22)), (True, 6, 2000, 0), (True, 6, 2000, 12_000)],
+)
+def test_the_set_is_exact_while_it_grows(collide, batches, size, expected):
     """Against a dictionary: a third repeats other keys. Where all collide, every key is in the same part."""
     random = np.random.default_rng(7)
     admission, seen = Admission(all_collide=collide), {}
     for number in range(batches):
+        admission.expect(expected if number == 0 else 1 << 20)  # later it is too late
         keys = random.integers(0, batches * size, size).astype(np.uint64)
         low = np.zeros(size, np.uint64) if collide else keys * np.uint64(0x9E3779B97F4A7C15)
         prints = np.stack([low, keys * np.uint64(0xD1B54A32D192ED03)], axis=1)
@@ -468,12 +472,14 @@ def test_the_set_is_exact_while_it_grows(collide, batches, size):
     ]
 
 
-def test_memory_per_key_is_within_the_contract():
+@pytest.mark.parametrize("share", [0, 0.3, 1])
+def test_memory_per_key_is_within_the_contract(share):
     random, size = np.random.default_rng(1), 1 << 16
     admission = Admission()
+    admission.expect(int(share * 24 * size))
     usage = Batch.of(pa.record_batch({"record_no": np.arange(size)}))
     for number in range(24):
         prints = prints_batch(random.integers(0, 2**64, (size, 2), np.uint64), np.zeros(size, np.int32))
         fresh, _ = admission.admit(prints, usage, number * size)
         assert fresh.num_rows == size
-        assert number < 12 or admission.nbytes / len(admission) <= 32
+        assert number < (23 if share == 1 else 12) or admission.nbytes / len(admission) <= 32

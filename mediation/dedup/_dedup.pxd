@@ -76,6 +76,7 @@ cdef extern from "dedup/fingerprint.hpp" namespace "mediation" nogil:
 cdef extern from "dedup/set.hpp" namespace "mediation" nogil:
     cdef cppclass SeenSet:
         SeenSet(cbool all_collide) except +
+        void expect(uint64_t records)
         void probe(const ColumnView& fingerprints, ColumnOut* checks) const
         void list(Fingerprint* fingerprints, int32_t* checks, int64_t* ordinals) const
         int64_t size() const

@@ -196,6 +196,9 @@ def fingerprint(KeyPlan plan, Batch usage):
     return builder.finish(rows)
 
 
+MOST_EXPECTED = 1 << 26  # of a guess; 350 MB of index
+
+
 cdef class Admission:
     """Every record that a run has accepted so far.
 
@@ -222,6 +225,11 @@ cdef class Admission:
 
     def __len__(self):
         return self.seen.get().size()
+
+    def expect(self, int64_t records):
+        """Lay the set out for about so many records, `MOST_EXPECTED` at most; before the first call of `admit`."""
+        if not len(self):
+            self.seen.get().expect(<uint64_t> min(max(records, 0), MOST_EXPECTED))
 
     @property
     def nbytes(self):

@@ -99,6 +99,13 @@ class SeenPart {
         width_ = static_cast<uint32_t>(kBucketEntries * std::exp2(static_cast<double>(p) / n));
     }
 
+    // Before the first reserve: the index begins as wide as it would have become by doubling.
+    void expect(uint64_t records) {
+        while (first_segments_ * width_ * kBucketEntries * kLoadOver / kLoadUnder < records &&
+               first_segments_ < kMostFirstSegments)
+            first_segments_ *= 2;
+    }
+
     uint32_t size() const { return size_; }
     SeenRecord& at(uint32_t i) const { return chunks_[i / kChunk][i % kChunk]; }
     int64_t nbytes() const {
@@ -115,7 +122,7 @@ class SeenPart {
             chunks_.push_back(chunk);
         }
         while (count > room()) {
-            if (!(segments_.empty() ? add_segments(1, memory.index) : double_index(memory))) return false;
+            if (!(segments_.empty() ? add_segments(first_segments_, memory.index) : double_index(memory))) return false;
         }
         return true;
     }
@@ -159,6 +166,7 @@ class SeenPart {
   private:
     static constexpr uint32_t kChunk = 64;       // records allocated together
     static constexpr uint32_t kLeastBits = 10;   // of the field: 2 x 16 x 31 fits
+    static constexpr uint64_t kMostFirstSegments = 1u << 10;
     static constexpr uint64_t kLoadOver = 27, kLoadUnder = 32;  // entries that may be taken
 
     struct Place {
@@ -253,6 +261,7 @@ class SeenPart {
 
     std::vector<Bucket*> segments_;  // a power of two, or none
     std::vector<SeenRecord*> chunks_;
+    uint64_t first_segments_ = 1;
     uint32_t width_ = kBucketEntries;
     uint32_t size_ = 0;
 };

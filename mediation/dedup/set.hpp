@@ -62,6 +62,11 @@ class FingerprintSet {
         for (int p = 0; p < kSetParts; ++p) parts_[p].begin_with(p, kSetParts);
     }
 
+    // Before the first admit. A guess: more and fewer are as well, but for what doubling costs.
+    void expect(uint64_t records) {
+        for (auto& part : parts_) part.expect(records / kSetParts);
+    }
+
     // False: no memory, nothing was added.
     [[nodiscard]] bool admit(const SortedRecords& batch, const Repeats& repeats) {
         for (int p = 0; p < kSetParts; ++p)
@@ -127,6 +132,9 @@ class SeenSet {
     explicit SeenSet(bool all_collide) {
         if (all_collide) colliding_ = std::make_unique<FingerprintSet<CollidingKeys>>();
         else spread_ = std::make_unique<FingerprintSet<SpreadKeys>>();
+    }
+    void expect(uint64_t records) {
+        if (spread_) spread_->expect(records);
     }
     [[nodiscard]] bool admit(const SortedRecords& batch, const Repeats& repeats) {
         return colliding_ ? colliding_->admit(batch, repeats) : spread_->admit(batch, repeats);

@@ -145,6 +145,7 @@ class Engine:
         self.bases: list[int] = []  # ordinal of the first record of each source that has entered,
         self.base_sources: list[int] = []  # and which source it is
         self._hash_name = past.hash_name
+        self._listed_bytes = sum(entry.file_bytes for entry in listed)
         self.bytes_done = 0  # of the files as they lie on disk
         self.records_done = 0
         self.completed = False  # every result was taken
@@ -245,12 +246,19 @@ class Engine:
             self._changed.wait_for(lambda: self._failure or self._admitted == job.number)
             self._raise_if_stopped()
         with self.clock.measure("deduplicate"):
+            if job.number == 0:
+                self.admission.expect(self._expected(job.usage))
             fresh, duplicates = self.admission.admit(job.prints, job.usage, job.ordinal_base)
             duplicates, too_old = self._bounded.part(duplicates, job.prints)
         with self._changed:
             self._admitted += 1
             self._changed.notify_all()
         return job._replace(fresh=fresh, duplicates=duplicates, too_old=too_old)
+
+    def _expected(self, usage: Batch) -> int:
+        """Records of all files, if they are like these; compressed ones will have more."""
+        records, _, size_bytes = usage.amount()
+        return records * self._listed_bytes // max(size_bytes, 1)
 
     def _deliver(self, number: int, result: Any) -> None:
         with self._delivered:
