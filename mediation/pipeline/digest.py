@@ -96,13 +96,13 @@ def _values(array: pa.Array):
     if pa.types.is_fixed_size_binary(kind):
         return _slots(array, kind.byte_width).reshape(-1)
     if pa.types.is_decimal(kind):
-        low = _slots(array, 16).view("<i8")[:, 0]
-        values = np.where(_valid(array), low, 0) if array.null_count else np.ascontiguousarray(low)
-        return values.view(np.uint8)
-    slots = _slots(array, kind.bit_width // 8)
+        values = _slots(array, 16).view("<i8")[:, 0]
+    else:
+        width = kind.bit_width // 8
+        values = _slots(array, width).view(f"<i{width}")[:, 0]
     if array.null_count:
-        slots = np.where(_valid(array)[:, None], slots, np.uint8(0))
-    return slots.reshape(-1)
+        values = np.where(_valid(array), values, values.dtype.type(0))
+    return np.ascontiguousarray(values).view(np.uint8)
 
 
 def _slots(array: pa.Array, width: int) -> np.ndarray:
