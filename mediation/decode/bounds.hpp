@@ -128,13 +128,23 @@ inline int64_t total_length(const uint32_t* begins, const uint32_t* ends, uint32
 
 // Leaves padding and prefix out and empties the values of null_if.
 inline void trim(const FieldPlan& f, const uint8_t* text, uint32_t count, uint32_t* begins, uint32_t* ends) noexcept {
+    const uint64_t pads = f.pad * 0x0101010101010101u;
+    const auto eight = [text](uint32_t at) {
+        uint64_t word;
+        std::memcpy(&word, text + at, 8);
+        return word;
+    };
     for (uint32_t row = 0; row < count; ++row) {
         uint32_t begin = begins[row], end = ends[row];
         if (f.trim_cr && end > begin && text[end - 1] == '\r') --end;
-        if (f.trim_right)
+        if (f.trim_right) {
+            while (end - begin >= 8 && eight(end - 8) == pads) end -= 8;
             while (end > begin && text[end - 1] == f.pad) --end;
-        if (f.trim_left)
+        }
+        if (f.trim_left) {
+            while (end - begin >= 8 && eight(begin) == pads) begin += 8;
             while (end > begin && text[begin] == f.pad) ++begin;
+        }
         if (!f.prefix.empty() && end - begin >= f.prefix.size() &&
             std::memcmp(text + begin, f.prefix.data(), f.prefix.size()) == 0)
             begin += static_cast<uint32_t>(f.prefix.size());

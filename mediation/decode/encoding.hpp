@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 
 namespace mediation {
 
@@ -58,10 +59,19 @@ inline Character gb18030_at(const Gb18030& tables, const uint8_t* at, const uint
     return {0x10000 + astral, 4};
 }
 
+// Past the ASCII that stands at `at`, eight bytes at a time: the last few may be left.
+inline const uint8_t* skip_ascii(const uint8_t* at, const uint8_t* end) noexcept {
+    for (uint64_t word; end - at >= 8; at += 8) {
+        std::memcpy(&word, at, 8);
+        if (word & 0x8080808080808080u) break;
+    }
+    return at;
+}
+
 // Position of the first byte that is not text, or -1.
 inline int64_t first_invalid(Encoding encoding, const Gb18030& tables, const uint8_t* text, int64_t length) noexcept {
     const uint8_t* end = text + length;
-    for (const uint8_t* at = text; at < end;) {
+    for (const uint8_t* at = skip_ascii(text, end); at < end; at = skip_ascii(at, end)) {
         uint32_t n = 1;
         if (*at >= 0x80) {
             if (encoding == Encoding::ascii) n = 0;

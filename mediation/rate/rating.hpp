@@ -44,9 +44,12 @@ inline void guide(const Plan& plan, const Usage& usage, Block& block) noexcept {
                      numbers = usage.served_msisdn;
     const int16_t* host_party = plan.host_party;
     const int32_t host_count = plan.hosts, type_count = plan.record_types;
-    if (plan.only_product < 0)
+    if (plan.only_product < 0) {
         for (int i = 0; i < block.count; ++i)
             if (given(numbers, block.row[i])) plan.subscriptions.prefetch(numbers.i64()[block.row[i]]);
+        for (int i = 0; i < block.count; ++i)
+            if (given(numbers, block.row[i])) plan.subscriptions.approach(numbers.i64()[block.row[i]]);
+    }
     for (int i = 0; i < block.count; ++i) {
         const int64_t row = block.row[i];
         block.code[i] = Code::ok;
