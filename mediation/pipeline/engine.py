@@ -145,6 +145,7 @@ class Engine:
         self.bases: list[int] = []  # ordinal of the first record of each source that has entered,
         self.base_sources: list[int] = []  # and which source it is
         self._hash_name = past.hash_name
+        self._remembers = past.dated  # somebody asks for the set when all has been admitted
         self._listed_bytes = sum(entry.file_bytes for entry in listed)
         self.bytes_done = 0  # of the files as they lie on disk
         self.records_done = 0
@@ -182,6 +183,8 @@ class Engine:
                         raise self._failure
                     if self._taken not in self._results:
                         self.completed = True
+                        if not self._remembers:
+                            self.admission = None  # its memory is a third of a run's, and what follows needs some
                         return
                     result = self._results.pop(self._taken)
                     self._taken += 1

@@ -112,7 +112,7 @@ class Stream(Finished):
 
     @property
     def admission(self) -> Any:
-        """The set of the run's fingerprints; None in a run that only decodes."""
+        """The set of the run's fingerprints, which only a workspace asks for; None when the others have ended."""
         return self._engine.admission
 
     @property
