@@ -20,6 +20,7 @@ namespace mediation {
 
 // ------------------------------------------------------------------------------------------------ guide
 
+// False: the row is refused.
 inline bool find_owner(const Plan& plan, int place, int64_t msisdn, int64_t start_us, Block& block) noexcept {
     if (plan.only_product >= 0) {
         block.account_id[place] = msisdn;
@@ -27,8 +28,12 @@ inline bool find_owner(const Plan& plan, int place, int64_t msisdn, int64_t star
         block.city[place] = -1;
     } else {
         const Owner owner = plan.subscriptions.find(msisdn, start_us);
-        if (owner.code != Code::ok) return block.refuse_place(place, owner.code, RateField::served_msisdn), false;
-        if (owner.product < 0) return block.refuse_place(place, Code::no_product, RateField::product), false;
+        if (owner.code != Code::ok || owner.product < 0) {
+            const bool owned = owner.code == Code::ok;
+            block.refuse_place(place, owned ? Code::no_product : owner.code,
+                               owned ? RateField::product : RateField::served_msisdn);
+            return false;
+        }
         block.account_id[place] = owner.account_id;
         block.product[place] = static_cast<int16_t>(owner.product);
         block.city[place] = static_cast<int16_t>(owner.city);
@@ -164,7 +169,7 @@ inline bool find_local(const Clocks& clocks, const Clock& clock, const Group& gr
 }
 
 inline void place_in_time(const Plan& plan, int side, const Group& group, bool in_tables, Block& block) noexcept {
-    const Clocks& clocks = plan.clocks;
+    const Clocks clocks = plan.clocks;
     const Rule& rule = *group.rules[side];
     const Clock& clock = clocks.clocks[rule.clock];
     const int16_t* band_codes = plan.sides[side].band_codes + rule.clock * kMaxBands;
@@ -176,13 +181,13 @@ inline void place_in_time(const Plan& plan, int side, const Group& group, bool i
             out.cycle[j] = cycle_of(clocks, clock, local.day);
         }
     } else {
-        const int8_t* days = clocks.days + clock.days - kFirstDay;
-        const int32_t* cycles = clocks.cycles + clock.cycles - kFirstDay;
+        const int32_t days = clock.days - kFirstDay, cycles = clock.cycles - kFirstDay;
         const Minute* minutes = clocks.minutes + clock.minutes;
-        for (int j = group.begin; j < group.end; ++j) out.cycle[j] = cycles[block.day[j]];
+        const bool banded = rule.bands > 1;
+        for (int j = group.begin; j < group.end; ++j) out.cycle[j] = clocks.cycles[cycles + block.day[j]];
         for (int j = group.begin; j < group.end; ++j) {
             const uint32_t minute = static_cast<uint32_t>(block.second[j]) / 60;
-            block.band[j] = rule.bands == 1 ? int16_t{0} : minutes[days[block.day[j]] * kMinutes + minute].band;
+            block.band[j] = banded ? minutes[clocks.days[days + block.day[j]] * kMinutes + minute].band : int16_t{0};
         }
     }
     for (int j = group.begin; j < group.end; ++j) out.band[j] = band_codes[block.band[j]];
