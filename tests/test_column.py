@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mediation.native._column import Batch, Builder, Dictionary, Kind, memory
-from mediation.pipeline.finish import amount_of
+from mediation.pipeline.recycle import amount_of
 from mediation.schema import AMOUNT, CODE, INSTANT
 
 UTC = dt.UTC

@@ -53,7 +53,6 @@ cdef extern from "dedup/fingerprint.hpp" namespace "mediation" nogil:
     cdef cppclass FingerprintTask:
         const HashedColumn* columns
         const int32_t* first
-        cbool itemless
         Fingerprint* fingerprints
         int32_t* checks
         ColumnOut* days

@@ -5,14 +5,13 @@ from typing_extensions import disjoint_base
 
 from mediation.native._column import Batch, Dictionary
 
+MOST_EXPECTED: int
 SIMD_LEVELS: tuple[str, ...]
 VERDICTS: Dictionary
 
 def siphash(secret: bytes, words: Iterable[int]) -> bytes: ...
 def fingerprint(plan: KeyPlan, usage: Batch) -> Batch: ...
 def first_places(duplicates: Batch, bases: Iterable[int], sources: Iterable[int]) -> Batch: ...
-
-MOST_EXPECTED: int
 
 @disjoint_base
 class KeyPlan:

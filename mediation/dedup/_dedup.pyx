@@ -178,14 +178,12 @@ def fingerprint(KeyPlan plan, Batch usage):
     lookup.types = len(plan.record_types) + 1
     task.columns = columns.data()
     task.first = first.data()
-    task.itemless = False
     task.fingerprints = <Fingerprint*> builder.out(0).data
     task.checks = builder.out(1).i32()
     task.days = builder.out(2) if plan.dated else NULL
     task.hash_tile = hash_tile_of(plan.simd)
     with nogil:
         records = find_records(item_no, rows, first.data())
-        task.itemless = records == rows
         if records >= 0:
             wrong = fingerprint_records(plan.rules.data(), <int64_t> plan.rules.size(), lookup, task, records,
                                         starts.data())

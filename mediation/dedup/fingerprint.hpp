@@ -59,7 +59,6 @@ struct KeyRule {
 struct FingerprintTask {
     const HashedColumn* columns;
     const int32_t* first;
-    bool itemless;              // every record is one row
     Fingerprint* fingerprints;  // one a row
     int32_t* checks;            // one a row
     ColumnOut* days;            // one a row, or null: not asked for
@@ -273,30 +272,18 @@ inline uint64_t sum_of_row(const KeyRule& rule, const FingerprintTask& task, int
     return sum;
 }
 
-inline int32_t check_of(uint64_t sum) {
-    return static_cast<int32_t>(static_cast<uint32_t>(multiply_mix(sum ^ kCheckSalt, kCheckMixer)));
-}
-
 inline void hash_tile_of_rule(RuleTile& tile, const KeyRule& rule, const FingerprintTask& task) {
     hash_keys(tile, rule, task);
     for (int i = 0; i < tile.rows; ++i) tile.sums[i] = 0;
     for (const int32_t index : rule.payload) sum_column(tile, task.columns[index], tile.row);
-    Fingerprint* fingerprints = task.fingerprints;
-    int32_t* checks = task.checks;
-    if (task.itemless) {
-        for (int i = 0; i < tile.rows; ++i) {
-            fingerprints[tile.row[i]] = tile.fingerprints[i];
-            checks[tile.row[i]] = check_of(tile.sums[i]);
-        }
-        return;
-    }
     for (int i = 0; i < tile.rows; ++i) {
         uint64_t sum = tile.sums[i];
         for (int64_t item = tile.row[i] + 1; item < tile.end[i]; ++item)
             sum = sum * kItemFactor + sum_of_row(rule, task, item);
+        const auto check = static_cast<int32_t>(static_cast<uint32_t>(multiply_mix(sum ^ kCheckSalt, kCheckMixer)));
         for (int64_t row = tile.row[i]; row < tile.end[i]; ++row) {
-            fingerprints[row] = tile.fingerprints[i];
-            checks[row] = check_of(sum);
+            task.fingerprints[row] = tile.fingerprints[i];
+            task.checks[row] = check;
         }
     }
 }
@@ -321,10 +308,9 @@ inline void fingerprint_rule(const KeyRule& rule, const FingerprintTask& task, c
     detail::RuleTile tile;
     for (int64_t begin = 0; begin < count; begin += kTileRows) {
         tile.rows = static_cast<int>(count - begin < kTileRows ? count - begin : kTileRows);
-        const int32_t *first = task.first, *of_tile = order + begin;
         for (int i = 0; i < tile.rows; ++i) {
-            tile.row[i] = task.itemless ? of_tile[i] : first[of_tile[i]];
-            tile.end[i] = task.itemless ? of_tile[i] + 1 : first[of_tile[i] + 1];
+            tile.row[i] = task.first[order[begin + i]];
+            tile.end[i] = task.first[order[begin + i] + 1];
         }
         detail::hash_tile_of_rule(tile, rule, task);
         if (task.days) detail::date_tile(tile, rule, task);
@@ -376,15 +362,14 @@ struct RuleLookup {
 inline constexpr int64_t kBlockRecords = 4096;  // sorted by rule together: their columns stay in the cache meanwhile
 
 // Fingerprints all records. Returns -1, or the first record that has no rule. `starts` has room for rules + 1.
-inline int64_t fingerprint_records(const KeyRule* rules, int64_t rule_count, const RuleLookup lookup,
+inline int64_t fingerprint_records(const KeyRule* rules, int64_t rule_count, const RuleLookup& lookup,
                                    const FingerprintTask& task, int64_t records, int32_t* starts) {
     int32_t of[kBlockRecords], order[kBlockRecords];
     for (int64_t begin = 0; begin < records; begin += kBlockRecords) {
         const int64_t count = records - begin < kBlockRecords ? records - begin : kBlockRecords;
         std::memset(starts, 0, sizeof(int32_t) * static_cast<size_t>(rule_count + 1));
-        const int32_t* first = task.first + begin;
         for (int64_t i = 0; i < count; ++i) {
-            of[i] = lookup.at(first[i]);
+            of[i] = lookup.at(task.first[begin + i]);
             if (of[i] < 0) return begin + i;
             ++starts[of[i] + 1];
         }

@@ -15,7 +15,6 @@ from collections import Counter
 from functools import cached_property
 from typing import Any, NamedTuple
 
-import numpy as np
 import pyarrow as pa
 
 from mediation.native._column import Batch
@@ -171,12 +170,6 @@ def _oldest(usage: Batch, suspended: Batch) -> dict[str, dt.date]:
     codes = pa.record_batch(suspended.select(["code"]))["code"]
     firsts = pa.table({"code": codes, "time": times}).group_by("code").aggregate([("time", "min")]).to_pylist()
     return {row["code"]: row["time_min"].date() for row in firsts if row["time_min"] is not None}
-
-
-def amount_of(item_no: np.ndarray, byte_length: np.ndarray) -> tuple[int, int, int]:
-    """Records, items and bytes of rows; a record's bytes stand with its first item."""
-    begins = item_no == 0
-    return int(np.count_nonzero(begins)), len(begins), int(byte_length.sum(where=begins))
 
 
 class Finished:

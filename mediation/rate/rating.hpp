@@ -237,7 +237,7 @@ inline void find_zones(const Plan& plan, const Rule& rule, const Group& group, B
 
 inline constexpr Price kNothing{1, 1, 0, 0, 0, INT64_MAX, 0, 0, 0, 0};  // of a row that is refused
 
-inline RateField amount_of(int side) noexcept {
+inline RateField amount_field(int side) noexcept {
     return side == 0 ? RateField::retail_amount : RateField::wholesale_amount;
 }
 
@@ -251,7 +251,7 @@ inline void find_prices(const Tariffs tariffs, int side, const Group& group, Blo
         block.price[j] = span ? tariffs.prices + span->price : &kNothing;
         out.zone[j] = zone_codes[zone];
         out.version[j] = span ? static_cast<int16_t>(span->version) : int16_t{0};
-        if (!span) block.refuse(j, Code::no_price, amount_of(side));
+        if (!span) block.refuse(j, Code::no_price, amount_field(side));
     }
 }
 
@@ -291,7 +291,7 @@ inline void charge_exactly(const Plan& plan, int side, const Group& group, bool 
         out.quantity[j] = charge.quantity;
         out.micro[j] = charge.micro;
         out.residue[j] = charge.residue;
-        if (charge.code != Code::ok) block.refuse(j, charge.code, amount_of(side));
+        if (charge.code != Code::ok) block.refuse(j, charge.code, amount_field(side));
     }
 }
 
