@@ -64,14 +64,28 @@ inline Amount amount_of(const ColumnView& item_no, const ColumnView& byte_length
 
 namespace detail {
 
+// A run of duplicates is mostly one row: a loop of known width takes half as long as calls for a few bytes.
+template <size_t width>
+inline void gather_runs(const uint8_t* data, const std::vector<RowRun>& runs, uint8_t* at) noexcept {
+    constexpr int64_t kShort = 4;
+    for (const RowRun& run : runs) {
+        const uint8_t* from = data + static_cast<size_t>(run.begin) * width;
+        const size_t bytes = static_cast<size_t>(run.length) * width;
+        if (run.length > kShort) std::memcpy(at, from, bytes);
+        else
+            for (size_t i = 0; i < bytes; i += width) std::memcpy(at + i, from + i, width);
+        at += bytes;
+    }
+}
+
 inline void gather_fixed(const ColumnView& in, const std::vector<RowRun>& runs, ColumnOut& out) noexcept {
     const auto width = static_cast<size_t>(kWidths[static_cast<int>(in.kind)]);
     const uint8_t* data = in.data + static_cast<size_t>(in.offset) * width;
-    uint8_t* at = out.data;
-    for (const RowRun& run : runs) {
-        const size_t bytes = static_cast<size_t>(run.length) * width;
-        std::memcpy(at, data + static_cast<size_t>(run.begin) * width, bytes);
-        at += bytes;
+    switch (width) {
+        case 2: return gather_runs<2>(data, runs, out.data);
+        case 4: return gather_runs<4>(data, runs, out.data);
+        case 8: return gather_runs<8>(data, runs, out.data);
+        default: return gather_runs<16>(data, runs, out.data);
     }
 }
 
@@ -88,11 +102,33 @@ inline void gather_text(const ColumnView& in, const std::vector<RowRun>& runs, C
     }
 }
 
+inline constexpr int64_t kBitsAtOnce = 56;  // with those before the first, at most a word
+
+// The null bits of rows [begin, begin + count), ones; `count` is at most kBitsAtOnce.
+inline uint64_t nulls_at(const ColumnView& in, int64_t begin, int64_t count) noexcept {
+    const int64_t bit = in.offset + begin, left_bytes = (in.offset + in.length + 7) / 8 - bit / 8;
+    uint64_t word = 0;
+    if (left_bytes >= 8) std::memcpy(&word, in.validity + bit / 8, 8);
+    else std::memcpy(&word, in.validity + bit / 8, static_cast<size_t>(left_bytes));
+    return ~(word >> (bit & 7)) & ((uint64_t{1} << count) - 1);
+}
+
+// Words of bits are moved, not rows: whether a row is null is a coin's toss.
 inline void gather_nulls(const ColumnView& in, const std::vector<RowRun>& runs, ColumnOut& out) noexcept {
     int64_t row = 0;
-    for (const RowRun& run : runs)
-        for (int64_t i = 0; i < run.length; ++i, ++row)
-            if (!in.valid(run.begin + i)) out.set_null(row);
+    for (const RowRun& run : runs) {
+        for (int64_t done = 0; done < run.length; done += kBitsAtOnce) {
+            const int64_t count = run.length - done < kBitsAtOnce ? run.length - done : kBitsAtOnce;
+            const uint64_t nulls = nulls_at(in, run.begin + done, count);
+            uint8_t* at = out.validity + (row + done) / 8;
+            uint64_t word;
+            std::memcpy(&word, at, 8);  // a pool's block: behind its last byte is padding
+            word &= ~(nulls << ((row + done) & 7));
+            std::memcpy(at, &word, 8);
+            out.null_count += __builtin_popcountll(nulls);
+        }
+        row += run.length;
+    }
 }
 
 }  // namespace detail
