@@ -11,9 +11,9 @@ Conventions
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import defaultdict
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -235,7 +235,7 @@ class _SideTables:
             "rules": rules,
             "cells": np.array([*self.cells, (0, 0)], CELL),
             "spans": np.array([*self.spans, (0, -1, 0)], SPAN),
-            "prices": np.array([*self.price_records, _price_record({}, 1, 1, "bill")], PRICE),
+            "prices": np.array([*self.price_records, _price_record((1, 1), (0, 0, 0, 0), 1, False)], PRICE),
             "zone_codes": np.array([*self.zone_codes, 0], np.int16),
             "band_codes": band_codes.ravel(),
         }
@@ -255,13 +255,15 @@ class _SideTables:
         level = tariff.rounding.level
         granule = 1 if level == "bill" else 10 ** (6 - tariff.rounding.scale)
         costs = [_rational_costs(row, self.decimals) for row in rows]
-        denominator = math.lcm(1, *(cost.denominator for each in costs for cost in each.values()))
+        denominator = math.lcm(1, *{of for each in costs for _, of in each})
         if denominator > LINE_LIMIT_MICRO:
             raise RulebookError([f"prices.csv: $: {party}, {record_type}: prices without a small common denominator"])
         first_price = len(self.price_records)
+        separate = level == "component" and granule > 1  # where there is a setup fee, it is not the whole line
         for row, cost in zip(rows, costs, strict=True):
-            increments = {"first_increment": row.first_increment, "next_increment": row.next_increment}
-            self.price_records.append(_price_record(cost | increments, denominator, granule, level))
+            numerators = [numerator * (denominator // of) for numerator, of in cost]
+            increments = row.first_increment, row.next_increment
+            self.price_records.append(_price_record(increments, numerators, denominator, separate))
         zone_codes, cells = len(self.zone_codes), len(self.cells)
         self.zone_codes += [self.rates.code(f"{self.side}_zone", zone) for zone in zones]
         self._add_cells(rows, first_price, zones, bands)
@@ -296,15 +298,19 @@ class _SideTables:
         return first, len(self.spans) - first
 
 
-def _rational_costs(row: PriceRow, decimals: int) -> dict[str, Fraction]:
-    """Costs in micro: of one unit in the first increment, of one beyond, of a session."""
-    scale = Fraction(MICRO, 10**decimals)
-    return {
-        "first_rate": row.first_cost * scale / row.first_per,
-        "next_rate": row.next_cost * scale / row.next_per,
-        "setup": row.setup * scale,
-        "minimum": row.minimum * scale,
-    }
+def _rational_costs(row: PriceRow, decimals: int) -> list[tuple[int, int]]:
+    """Costs in micro, each in lowest terms: of one unit in the first increment, of one beyond, of a session, at least.
+
+    Pairs of integers: a book has thousands, and `Fraction` takes twenty times as long.
+    """
+    costs = ((row.first_cost, row.first_per), (row.next_cost, row.next_per), (row.setup, 1), (row.minimum, 1))
+    return [_in_micro(cost, 10**decimals * per) for cost, per in costs]
+
+
+@functools.lru_cache(maxsize=65536)
+def _in_micro(cost: int, per: int) -> tuple[int, int]:
+    shared = math.gcd(cost * MICRO, per)
+    return cost * MICRO // shared, per // shared
 
 
 def _int128(value: int) -> tuple[int, int]:
@@ -313,19 +319,16 @@ def _int128(value: int) -> tuple[int, int]:
     return value & (2**64 - 1), value >> 64
 
 
-def _price_record(price: Mapping[str, Any], denominator: int, granule: int, level: str) -> tuple:
-    first_increment, next_increment = price.get("first_increment", 1), price.get("next_increment", 1)
-    costs = {name: price.get(name, Fraction(0)) for name in ("first_rate", "next_rate", "setup", "minimum")}
-    first = costs["setup"] + first_increment * costs["first_rate"]
-    step = next_increment * costs["next_rate"]
-    whole = all(cost.denominator == 1 for cost in (first, step, costs["minimum"], costs["setup"]))
-    # A component that is rounded apart is the whole line only where there is no setup fee.
-    apart = level == "component" and granule > 1 and costs["setup"] != 0
-    most = LINE_LIMIT_MICRO - MICRO - 1
+def _price_record(increments: tuple[int, int], costs: Sequence[int], denominator: int, separate: bool) -> tuple:
+    # `costs` are numerators over the denominator; `separate`: a setup fee is rounded apart from the usage.
+    (first_increment, next_increment), (first_rate, next_rate, setup, minimum) = increments, costs
+    whole = (setup + first_increment * first_rate, next_increment * next_rate, minimum, setup)
     fast = (0, 0, 0, -1)
-    if whole and not apart and max(first, costs["minimum"]) <= most:
-        steps = (most - first) // step if step else FAST_QUANTITY
-        limit = min(FAST_QUANTITY - next_increment, first_increment + int(steps) * next_increment)
-        fast = (int(first), int(step), int(costs["minimum"]), limit)
-    exact = [_int128(int(cost * denominator)) for cost in costs.values()]
-    return (first_increment, next_increment, *fast, *exact)
+    if not (separate and setup) and not any(cost % denominator for cost in whole):
+        first, step, least, _ = (cost // denominator for cost in whole)
+        most = LINE_LIMIT_MICRO - MICRO - 1
+        if max(first, least) <= most:
+            steps = (most - first) // step if step else FAST_QUANTITY
+            limit = min(FAST_QUANTITY - next_increment, first_increment + steps * next_increment)
+            fast = (first, step, least, limit)
+    return (first_increment, next_increment, *fast, *map(_int128, costs))
