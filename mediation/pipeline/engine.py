@@ -159,7 +159,8 @@ class Engine:
         self._reader = threading.Lock()
         lock = threading.Lock()
         self._changed = threading.Condition(lock)  # turns, jobs and failures: threads wait for them
-        self._delivered = threading.Condition(lock)  # results and room for them: the consumer waits, or a thread
+        self._delivered = threading.Condition(lock)  # the result that is next: the consumer waits for it
+        self._room = threading.Condition(lock)  # for another result: threads wait for it
         self._issued = self._turn = self._jobs = self._admitted = self._taken = 0
         self._ready: deque[Job] = deque()
         self._results: dict[int, Any] = {}
@@ -188,7 +189,7 @@ class Engine:
                         return
                     result = self._results.pop(self._taken)
                     self._taken += 1
-                    self._delivered.notify_all()
+                    self._room.notify_all()
                 yield result
         finally:
             self.stop()
@@ -198,8 +199,8 @@ class Engine:
         with self._changed:
             if self._failure is None:
                 self._failure = Stopped()
-            self._changed.notify_all()
-            self._delivered.notify_all()
+            for waiting in (self._changed, self._delivered, self._room):
+                waiting.notify_all()
         for thread in self._started:
             thread.join()
         self._tickets.close()
@@ -228,8 +229,8 @@ class Engine:
         finally:
             with self._changed:
                 self._working -= 1
-                self._changed.notify_all()
-                self._delivered.notify_all()
+                for waiting in (self._changed, self._delivered, self._room):
+                    waiting.notify_all()
 
     def _finished(self, job: Job) -> Any:
         if job.kept < 0:
@@ -264,11 +265,12 @@ class Engine:
         return records * self._listed_bytes // max(size_bytes, 1)
 
     def _deliver(self, number: int, result: Any) -> None:
-        with self._delivered:
-            self._delivered.wait_for(lambda: self._failure or number < self._taken + self._window)
+        with self._room:
+            self._room.wait_for(lambda: self._failure or number < self._taken + self._window)
             self._raise_if_stopped()
             self._results[number] = result
-            self._delivered.notify_all()
+            if number == self._taken:
+                self._delivered.notify_all()
 
     def _raise_if_stopped(self) -> None:
         if self._failure is not None:
