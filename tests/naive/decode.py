@@ -253,7 +253,10 @@ def utc_offset_s(text: bytes) -> int:
 
 
 def to_utc(local: dt.datetime, zone: str) -> dt.datetime:
-    """The only instant at which clocks of the zone showed this."""
+    """The only instant at which clocks of the zone showed this; from 1990 to 2100, as far as zone tables are right."""
+    if not 1990 <= local.year <= 2100:  # the offset that the table has at this end
+        end = dt.datetime(1990, 1, 1) if local.year < 1990 else dt.datetime(2100, 12, 31, 23)
+        return (local - end.replace(tzinfo=dt.UTC).astimezone(ZoneInfo(zone)).utcoffset()).replace(tzinfo=dt.UTC)
     instants = set()
     for fold in (0, 1):
         instant = local.replace(tzinfo=ZoneInfo(zone), fold=fold).astimezone(dt.UTC)
