@@ -44,7 +44,7 @@ faults: $(VENV)/.installed-test $(VENV)/.compiled
 # Needs Debian's clang-14 libclang-rt-14-dev, or another clang with its run-time library: make fuzz CLANG=clang++
 CLANG ?= clang++-14
 FUZZ_SECONDS ?= 120
-FUZZ_TARGETS := text quoted json numbers encoding dialled memory segment ber nested
+FUZZ_TARGETS := text quoted json numbers encoding dialled memory seen segment ber nested
 FUZZ_FLAGS := -std=c++17 -O2 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Ifuzz/exact -Imediation
 
 fuzz: $(FUZZ_TARGETS:%=build/fuzz/%)

@@ -236,6 +236,20 @@ def test_durations_are_compared_where_all_three_are_there(tmp_path):
     path.write_text("".join(line(*(time and f"20260601{time}" for time in row[:2]), row[2]) for row in rows))
     found = decoded(path, feed_of(tmp_path / "book", fields, feed={"duration_tolerance_s": 2}))
     assert [row["flags"] for row in found.usage] == [0, 1, 0, 0, 1, 0]
+    derived = decoded(path, feed_of(tmp_path / "derives", fields, feed={"duration_from_times": True}))
+    assert [row["duration_s"] for row in derived.usage] == [10, 13, 13, 10, 10, 10]
+
+
+def test_a_duration_follows_from_times_where_the_record_does_not_say_it(tmp_path):
+    optional = {**TIME, "optional": True}
+    fields = [NUMBER, optional, {**optional, "column": "end_time"}]
+    fields.append({"column": "duration_s", "type": "integer", "optional": True})
+    times = [("101010", "101011"), ("101010", "101010"), ("101011", "101010"), ("", "101010"), ("101010", "")]
+    line = "13800138000|{}|{}|\n".format
+    path = tmp_path / "x.txt"
+    path.write_text("".join(line(*(time and f"20260601{time}" for time in pair)) for pair in times))
+    found = decoded(path, feed_of(tmp_path / "book", fields, feed={"duration_from_times": True}))
+    assert [row["duration_s"] for row in found.usage] == [1, 0, None, None, None]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])

@@ -51,7 +51,7 @@ inline BucketMatch match_bucket_plainly(const Bucket& bucket, uint32_t wanted, u
     for (uint32_t i = 0; i < kBucketEntries; ++i) {
         const uint32_t entry = bucket.entries[i];
         match.empty |= static_cast<uint32_t>(entry == 0) << i;
-        match.same |= static_cast<uint32_t>(entry != 0 && ((entry ^ wanted) & mask) == 0) << i;
+        match.same |= (static_cast<uint32_t>(entry != 0) & static_cast<uint32_t>(((entry ^ wanted) & mask) == 0)) << i;
     }
     return match;
 }
@@ -99,11 +99,10 @@ class SeenPart {
         width_ = static_cast<uint32_t>(kBucketEntries * std::exp2(static_cast<double>(p) / n));
     }
 
-    // Before the first reserve: the index begins as wide as it would have become by doubling.
+    // Before the first reserve: the index begins as wide as it would have become by doubling. Not for more than a part
+    // is to have.
     void expect(uint64_t records) {
-        while (first_segments_ * width_ * kBucketEntries * kLoadOver / kLoadUnder < records &&
-               first_segments_ < kMostFirstSegments)
-            first_segments_ *= 2;
+        while (first_segments_ * width_ * kBucketEntries * kLoadOver / kLoadUnder < records) first_segments_ *= 2;
     }
 
     uint32_t size() const { return size_; }
@@ -166,7 +165,6 @@ class SeenPart {
   private:
     static constexpr uint32_t kChunk = 64;       // records allocated together
     static constexpr uint32_t kLeastBits = 10;   // of the field: 2 x 16 x 31 fits
-    static constexpr uint64_t kMostFirstSegments = 1u << 10;
     static constexpr uint64_t kLoadOver = 27, kLoadUnder = 32;  // entries that may be taken
 
     struct Place {
