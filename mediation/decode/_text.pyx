@@ -359,6 +359,10 @@ cdef Decoded finish_decoded(Plan plan, Builder builder, list places, Work& work,
     cdef cbool enough
     cdef int64_t high
     cdef uint64_t low
+    cdef RejectSizes sizes
+    cdef vector[ColumnOut*] outs
+    cdef ColumnOut* of_provenance[5]
+    cdef int i
     decoded.control_sums, decoded.unreadable = [], []
     for column in plan.native.control_columns:
         split_sum(plan.native, work, column, &high, &low)
@@ -366,10 +370,22 @@ cdef Decoded finish_decoded(Plan plan, Builder builder, list places, Work& work,
         decoded.unreadable.append(work.unreadable[column] + work.records.rowless)
     with nogil:
         enough = compact(plan.native, work)
+        sizes = measure_rejects(plan.native, plan.names, work.records)
     if not enough:
         raise MemoryError
-    decoded.usage = finish_usage(plan, builder, places, work, copier, source_id, byte_offset)
-    decoded.rejects = make_rejects(plan, work, copier.bytes_, source_id, byte_offset, decoded)
+    rejects = Builder(sizes.rows)
+    cdef RejectColumns rejected = reject_columns(plan, rejects, sizes.field_bytes, sizes.raw_bytes)
+    outs = usage_columns(plan, builder, places, work, copier)
+    for i in range(5):
+        of_provenance[i] = builder.out(<int> i)
+    with nogil:  # once: every return to Python is a wait for the other threads
+        fill_usage(plan.native, work, copier, outs)
+        provenance(work, source_id, byte_offset, of_provenance[0].i32(), of_provenance[1].i64(),
+                   of_provenance[2].i16(), of_provenance[3].i64(), of_provenance[4].i64())
+        fill_rejects(plan.native, plan.names, copier.bytes_, work.records, source_id, byte_offset, rejected)
+    decoded.usage = builder.finish(work.kept).select(plan.order)
+    decoded.rejects = rejects.finish(sizes.rows)
+    decoded.reject_bytes = sizes.reject_bytes
     decoded.records = work.records.records
     decoded.record_bytes = work.record_bytes
     decoded.undecodable_bytes = work.undecodable_bytes
@@ -408,12 +424,12 @@ cdef list add_fixed(Plan plan, Builder builder, Work& work):
     return places
 
 
-cdef Batch finish_usage(Plan plan, Builder builder, list places, Work& work, TextCopier copier, int32_t source_id,
-                        int64_t byte_offset):
+cdef vector[ColumnOut*] usage_columns(Plan plan, Builder builder, list places, Work& work,
+                                       TextCopier copier) except *:
+    """Adds what is still missing, columns of text; all of them in the plan's order."""
     cdef vector[ColumnOut*] outs
     cdef size_t i
     cdef int32_t field
-    cdef ColumnOut* of_provenance[5]
     cdef int64_t size
     for i in range(plan.native.columns.size()):
         if places[i] is None:
@@ -421,18 +437,19 @@ cdef Batch finish_usage(Plan plan, Builder builder, list places, Work& work, Tex
             size = copier.size(work, field) if field >= 0 else 0
             places[i] = builder.add(plan.columns[i][0], Kind.utf8, plan.columns[i][3], None, size)
         outs.push_back(builder.out(places[i]))
-    for i in range(5):
-        of_provenance[i] = builder.out(<int> i)
-    with nogil:  # once: every return to Python is a wait for the other threads
-        for i in range(plan.native.columns.size()):
-            field = plan.native.columns[i].field
-            if field >= 0 and plan.native.columns[i].kind == Kind.utf8:
-                copier.copy(work, field, outs[i][0])
-            finish_nulls(plan.native.columns[i], nulls_of(plan.native, work, i), work.kept, outs[i][0])
-        derive(plan.native, work, outs)
-        provenance(work, source_id, byte_offset, of_provenance[0].i32(), of_provenance[1].i64(),
-                   of_provenance[2].i16(), of_provenance[3].i64(), of_provenance[4].i64())
-    return builder.finish(work.kept).select(plan.order)
+    return outs
+
+
+cdef void fill_usage(const TextPlan& plan, const Work& work, TextCopier copier,
+                     const vector[ColumnOut*]& outs) noexcept nogil:
+    cdef size_t i
+    cdef int32_t field
+    for i in range(plan.columns.size()):
+        field = plan.columns[i].field
+        if field >= 0 and plan.columns[i].kind == Kind.utf8:
+            copier.copy(work, field, outs[i][0])
+        finish_nulls(plan.columns[i], nulls_of(plan, work, i), work.kept, outs[i][0])
+    derive(plan, work, outs)
 
 
 cdef RejectColumns reject_columns(Plan plan, Builder builder, int64_t field_bytes, int64_t raw_bytes) except *:
@@ -448,19 +465,6 @@ cdef RejectColumns reject_columns(Plan plan, Builder builder, int64_t field_byte
     out.byte_offset, out.byte_length, out.feed = builder.out(3), builder.out(4), builder.out(5)
     out.stage, out.code, out.field, out.raw = builder.out(6), builder.out(7), builder.out(8), builder.out(9)
     return out
-
-
-cdef Batch make_rejects(Plan plan, Work& work, const uint8_t* bytes_, int32_t source_id, int64_t byte_offset,
-                        Decoded decoded):
-    cdef RejectSizes sizes
-    with nogil:
-        sizes = measure_rejects(plan.native, plan.names, work.records)
-    builder = Builder(sizes.rows)
-    cdef RejectColumns out = reject_columns(plan, builder, sizes.field_bytes, sizes.raw_bytes)
-    with nogil:
-        fill_rejects(plan.native, plan.names, bytes_, work.records, source_id, byte_offset, out)
-    decoded.reject_bytes = sizes.reject_bytes
-    return builder.finish(sizes.rows)
 
 
 cdef Batch one_reject(Plan plan, Text raw, int64_t raw_bytes, int16_t code, int64_t byte_offset, int64_t length,

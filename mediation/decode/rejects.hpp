@@ -24,7 +24,7 @@ struct RejectNames {
 
 inline RejectSizes measure_rejects(const TextPlan& plan, const RejectNames& names, const Records& r) noexcept {
     RejectSizes sizes;
-    for (uint32_t i = 0; i < r.records; ++i) {
+    for (uint32_t i = 0; r.faulty && i < r.records; ++i) {
         if (r.fault[i] == 0) continue;
         const uint32_t bytes = r.end[i] - r.begin[i];
         ++sizes.rows;
@@ -51,7 +51,7 @@ inline void append(ColumnOut& out, int64_t row, const void* bytes, size_t length
 inline void fill_rejects(const TextPlan& plan, const RejectNames& names, const uint8_t* text, const Records& r,
                          int32_t source_id, int64_t byte_offset, const RejectColumns& out) noexcept {
     int64_t row = 0;
-    for (uint32_t i = 0; i < r.records; ++i) {
+    for (uint32_t i = 0; r.faulty && i < r.records; ++i) {
         if (r.fault[i] == 0) continue;
         const uint32_t bytes = r.end[i] - r.begin[i], field = r.fault[i] >> 16;
         out.source_id->i32()[row] = source_id;

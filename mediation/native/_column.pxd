@@ -82,6 +82,7 @@ cdef class Batch:
     """Immutable columns of equal length."""
     cdef shared_ptr[BatchData] native
     cdef vector[RowRun] runs(self, Batch selection) except *  # ValueError when it points outside
+    cdef vector[RowRun] all_rows(self)
     cdef ColumnView view(self, str name) except *        # KeyError when there is no such column
     cdef ColumnView view_or_none(self, str name) except *  # .present() is false when there is no such column
 

@@ -230,23 +230,28 @@ cdef class Batch:
             batch.native.get().columns.push_back(finish_column(built[i], count))
         return batch
 
-    def amount(self, Batch selection=None):
-        """Records, items and bytes of usage: of the selected rows, or of all.
+    def amounts(self, selections):
+        """Records, items and bytes of usage: for each selection of the selected rows, for None of all.
 
         A record's first row has the `item_no` 0, and with it stand the bytes of the whole record (`byte_length`).
         """
-        cdef vector[RowRun] runs
+        cdef vector[vector[RowRun]] runs
+        cdef vector[Amount] amounts
         cdef ColumnView item_no = self.view("item_no"), byte_length = self.view("byte_length")
-        cdef Amount amount
+        cdef size_t i
         if item_no.kind != Kind.i16 or byte_length.kind != Kind.i64 or item_no.validity or byte_length.validity:
             raise TypeError("item_no or byte_length is not of its kind, or has nulls")
-        if selection is None:
-            runs.push_back(RowRun(0, self.num_rows))
-        else:
-            runs = self.runs(selection)
-        with nogil:
-            amount = amount_of(item_no, byte_length, runs)
-        return amount.records, amount.items, amount.bytes
+        for selection in selections:
+            runs.push_back(self.all_rows() if selection is None else self.runs(selection))
+        amounts.resize(runs.size())
+        with nogil:  # once: every return to Python is a wait for the other threads
+            for i in range(runs.size()):
+                amounts[i] = amount_of(item_no, byte_length, runs[i])
+        return [(amount.records, amount.items, amount.bytes) for amount in amounts]
+
+    def amount(self, Batch selection=None):
+        """The same of one selection."""
+        return self.amounts([selection])[0]
 
     def counts(self, str name):
         """How often each value of a code column stands in it; nulls do not count."""
@@ -257,14 +262,18 @@ cdef class Batch:
         if values == NULL:
             raise TypeError(f"column {name} is not of codes")
         counts.resize(values.size())
-        with nogil:
-            for i in range(column.length):
-                if column.valid(i):
-                    counts[column.i16()[i]] += 1
+        for i in range(column.length):  # of exceptions: too few to let another thread in
+            if column.valid(i):
+                counts[column.i16()[i]] += 1
         return {
             values.bytes[values.offsets[i]:values.offsets[i + 1]].decode(): counts[i]
             for i in range(values.size()) if counts[i]
         }
+
+    cdef vector[RowRun] all_rows(self):
+        cdef vector[RowRun] runs
+        runs.push_back(RowRun(0, self.num_rows))
+        return runs
 
     cdef vector[RowRun] runs(self, Batch selection) except *:
         cdef ColumnView rows = selection.view("row")

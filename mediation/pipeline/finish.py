@@ -131,22 +131,23 @@ class Finisher:
         return rating
 
     def _count(self, job: Job, rating: rate.Rating | None, set_aside: list[Batch]) -> None:
-        amount = job.usage.amount
-        fresh = amount(job.fresh)
-        measured = {"held_after": fresh}
+        selections: dict[str, Batch | None] = {"everything": None, "fresh": job.fresh}
         if rating is not None:
-            measured = {"rated": amount(rating.rated_rows), "suspended": amount(rating.suspended)}
-        too_old = (0, 0, 0) if job.too_old is None else amount(job.too_old)
+            selections |= {"rated": rating.rated_rows, "suspended": rating.suspended}
+        apart = {"duplicates": job.duplicates, "too_old": job.too_old}
+        selections |= {name: rows for name, rows in apart.items() if rows is not None}
+        amounts = dict(zip(selections, job.usage.amounts(selections.values()), strict=True))
+        measured = {name: amounts[name] for name in ("rated", "suspended", "duplicates") if name in amounts}
+        if rating is None:
+            measured["held_after"] = amounts["fresh"]
         counted = {"rejects": job.rejects.counts("code")}
         oldest: dict[str, dt.date] = {}
         for rows in set_aside:
             counted["suspended"] = counted.get("suspended", {}) | rows.counts("code")
             oldest |= _oldest(job.usage, rows)
         if job.duplicates is not None:
-            measured["duplicates"] = amount(job.duplicates)
             counted["duplicates"] = job.duplicates.counts("verdict")
         rejects, audit = job.rejects.num_rows, job.state.audit
-        everything = amount(None)
         with self._lock:
             for kind, codes in counted.items():
                 self.exceptions[kind].update(codes)
@@ -154,9 +155,9 @@ class Finisher:
                 self.oldest_suspended[code] = min(day, self.oldest_suspended.get(code, day))
             for name, measure in measured.items():
                 audit.add(name, measure)
-            audit.set_too_old_aside(too_old)
+            audit.set_too_old_aside(amounts.get("too_old", (0, 0, 0)))
             audit.add("rejected", (rejects, rejects, job.reject_bytes))
-            for stage, entered in (("deduplicate", everything), ("rate", fresh)):
+            for stage, entered in (("deduplicate", amounts["everything"]), ("rate", amounts["fresh"])):
                 if stage in audit.stages:
                     audit.enter(stage, entered)
             audit.conflicts += counted.get("duplicates", {}).get(CONFLICT, 0)
