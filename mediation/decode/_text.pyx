@@ -361,8 +361,6 @@ cdef Decoded finish_decoded(Plan plan, Builder builder, list places, Work& work,
     cdef uint64_t low
     cdef RejectSizes sizes
     cdef vector[ColumnOut*] outs
-    cdef ColumnOut* of_provenance[5]
-    cdef int i
     decoded.control_sums, decoded.unreadable = [], []
     for column in plan.native.control_columns:
         split_sum(plan.native, work, column, &high, &low)
@@ -376,12 +374,10 @@ cdef Decoded finish_decoded(Plan plan, Builder builder, list places, Work& work,
     rejects = Builder(sizes.rows)
     cdef RejectColumns rejected = reject_columns(plan, rejects, sizes.field_bytes, sizes.raw_bytes)
     outs = usage_columns(plan, builder, places, work, copier)
-    for i in range(5):
-        of_provenance[i] = builder.out(<int> i)
     with nogil:  # once: every return to Python is a wait for the other threads
         fill_usage(plan.native, work, copier, outs)
-        provenance(work, source_id, byte_offset, of_provenance[0].i32(), of_provenance[1].i64(),
-                   of_provenance[2].i16(), of_provenance[3].i64(), of_provenance[4].i64())
+        provenance(work, source_id, byte_offset, builder.out(0).i32(), builder.out(1).i64(), builder.out(2).i16(),
+                   builder.out(3).i64(), builder.out(4).i64())
         fill_rejects(plan.native, plan.names, copier.bytes_, work.records, source_id, byte_offset, rejected)
     decoded.usage = builder.finish(work.kept).select(plan.order)
     decoded.rejects = rejects.finish(sizes.rows)

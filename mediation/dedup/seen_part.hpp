@@ -99,8 +99,8 @@ class SeenPart {
         width_ = static_cast<uint32_t>(kBucketEntries * std::exp2(static_cast<double>(p) / n));
     }
 
-    // Before the first reserve: the index begins as wide as it would have become by doubling. Not for more than a part
-    // is to have.
+    // Before the first reserve: the index begins as wide as it would have become by doubling. The caller bounds the
+    // number: this much memory is taken at once.
     void expect(uint64_t records) {
         while (first_segments_ * width_ * kBucketEntries * kLoadOver / kLoadUnder < records) first_segments_ *= 2;
     }

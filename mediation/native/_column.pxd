@@ -81,8 +81,7 @@ cdef class Dictionary:
 cdef class Batch:
     """Immutable columns of equal length."""
     cdef shared_ptr[BatchData] native
-    cdef vector[RowRun] runs(self, Batch selection) except *  # ValueError when it points outside
-    cdef vector[RowRun] all_rows(self)
+    cdef vector[RowRun] runs(self, Batch selection) except *  # None: all; ValueError when it points outside
     cdef ColumnView view(self, str name) except *        # KeyError when there is no such column
     cdef ColumnView view_or_none(self, str name) except *  # .present() is false when there is no such column
 
@@ -94,5 +93,5 @@ cdef class Builder:
     cdef int64_t capacity
     cpdef int add(self, str name, Kind kind, bint nullable=*, Dictionary dictionary=*,
                   int64_t bytes_capacity=*) except -1
-    cdef ColumnOut* out(self, int index) noexcept
+    cdef ColumnOut* out(self, int index) noexcept nogil
     cpdef Batch finish(self, int64_t length)

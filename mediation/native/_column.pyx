@@ -242,7 +242,7 @@ cdef class Batch:
         if item_no.kind != Kind.i16 or byte_length.kind != Kind.i64 or item_no.validity or byte_length.validity:
             raise TypeError("item_no or byte_length is not of its kind, or has nulls")
         for selection in selections:
-            runs.push_back(self.all_rows() if selection is None else self.runs(selection))
+            runs.push_back(self.runs(selection))
         amounts.resize(runs.size())
         with nogil:  # once: every return to Python is a wait for the other threads
             for i in range(runs.size()):
@@ -270,14 +270,12 @@ cdef class Batch:
             for i in range(values.size()) if counts[i]
         }
 
-    cdef vector[RowRun] all_rows(self):
-        cdef vector[RowRun] runs
-        runs.push_back(RowRun(0, self.num_rows))
-        return runs
-
     cdef vector[RowRun] runs(self, Batch selection) except *:
-        cdef ColumnView rows = selection.view("row")
-        cdef int64_t count = selection.num_rows
+        cdef ColumnView rows
+        cdef int64_t count
+        if selection is None:
+            return vector[RowRun](1, RowRun(0, self.num_rows))
+        rows, count = selection.view("row"), selection.num_rows
         if count and not 0 <= rows.i32()[0] <= rows.i32()[count - 1] < self.num_rows:
             raise ValueError("the selection points outside the batch")
         return runs_of(rows.i32(), count)
@@ -326,7 +324,7 @@ cdef class Builder:
             raise MemoryError
         return <int> self.built.size() - 1
 
-    cdef ColumnOut* out(self, int index) noexcept:
+    cdef ColumnOut* out(self, int index) noexcept nogil:
         return &self.built[index].out
 
     cpdef Batch finish(self, int64_t length):

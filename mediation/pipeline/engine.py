@@ -199,8 +199,7 @@ class Engine:
         with self._changed:
             if self._failure is None:
                 self._failure = Stopped()
-            for waiting in (self._changed, self._delivered, self._room):
-                waiting.notify_all()
+            self._wake_all()
         for thread in self._started:
             thread.join()
         self._tickets.close()
@@ -229,8 +228,11 @@ class Engine:
         finally:
             with self._changed:
                 self._working -= 1
-                for waiting in (self._changed, self._delivered, self._room):
-                    waiting.notify_all()
+                self._wake_all()
+
+    def _wake_all(self) -> None:
+        for waiting in (self._changed, self._delivered, self._room):
+            waiting.notify_all()
 
     def _finished(self, job: Job) -> Any:
         if job.kept < 0:
