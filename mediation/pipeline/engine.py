@@ -2,10 +2,11 @@
 
 Conventions
 -----------
-- A thread takes the next chunk under a lock and with it a ticket; it decodes alone and waits for its ticket's turn, in
-  which rows are numbered and the batch becomes a job with a number.
+- A chunk is read with a ticket, by one thread at a time, and decoded by it alone. In the order of the tickets rows are
+  numbered and batches become jobs with a number: by whichever thread comes with the one that is next.
 - Jobs are admitted one after the other in the order of their numbers, so that the first of a key is the first in
   source order, whatever the threads do; rated by any thread; delivered in order through a window.
+- No thread waits for another that reads or admits while there is something else to do: a few jobs are kept for that.
 - Batches of a held source become jobs in the turn of its end, when its totals have agreed; a refused source has none.
 - The first error of a thread stops all of them and is raised where results are taken.
 """
@@ -15,8 +16,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 from mediation.decode import decode as decoding
@@ -156,12 +158,13 @@ class Engine:
             self.keys = dedup.compile_keys(book, past.secret, dated=past.dated)
             self.admission = dedup.Admission(self._bounded.asked, dated=past.dated)
         self._tickets = self._read(listed)
-        self._reader = threading.Lock()
         lock = threading.Lock()
-        self._changed = threading.Condition(lock)  # turns, jobs and failures: threads wait for them
+        self._changed = threading.Condition(lock)  # what there is to do, and failures: threads wait for them
         self._delivered = threading.Condition(lock)  # the result that is next: the consumer waits for it
         self._room = threading.Condition(lock)  # for another result: threads wait for it
-        self._issued = self._turn = self._jobs = self._admitted = self._taken = 0
+        self._reading = self._taking_in = self._admitting = False  # a thread is at it
+        self._issued = self._turn = self._jobs = self._taken = 0
+        self._decoded: dict[int, tuple[Ticket, Any, Batch | None]] = {}  # not taken in yet
         self._ready: deque[Job] = deque()
         self._results: dict[int, Any] = {}
         self._window = 2 * threads + 2
@@ -219,8 +222,8 @@ class Engine:
 
     def _work(self) -> None:
         try:
-            while (job := self._next_job()) is not None:
-                self._deliver(job.number, self._finished(job))
+            while (step := self._next_step()) is not None:
+                step()
         except BaseException as failure:  # raised again where the results are taken
             with self._changed:
                 if self._failure is None:
@@ -230,9 +233,31 @@ class Engine:
                 self._working -= 1
                 self._wake_all()
 
+    def _next_step(self) -> Callable[[], None] | None:
+        """What this thread is to do next; None when all is done."""
+        with self._changed:
+            while True:
+                self._raise_if_stopped()
+                waiting = len(self._ready)
+                on_the_way = self._issued - self._turn + waiting
+                may_read = not self._reading and not self._exhausted and on_the_way < 2 * self.threads
+                may_admit = waiting > 0 and not self._admitting
+                if may_admit and (waiting >= self.threads or not may_read):
+                    self._admitting = self.admission is not None
+                    return partial(self._complete, self._ready.popleft())
+                if may_read:
+                    self._reading = True
+                    return self._decode_next
+                if self._exhausted and on_the_way == 0:
+                    return None
+                self._changed.wait()
+
     def _wake_all(self) -> None:
         for waiting in (self._changed, self._delivered, self._room):
             waiting.notify_all()
+
+    def _complete(self, job: Job) -> None:
+        self._deliver(job.number, self._finished(job))
 
     def _finished(self, job: Job) -> Any:
         if job.kept < 0:
@@ -245,19 +270,15 @@ class Engine:
         return result
 
     def _admit(self, job: Job) -> Job:
-        """Waits until every job before this one was admitted."""
         if self.admission is None:
             return job
-        with self._changed:
-            self._changed.wait_for(lambda: self._failure or self._admitted == job.number)
-            self._raise_if_stopped()
         with self.clock.measure("deduplicate"):
             if job.number == 0:
                 self.admission.expect(self._expected(job.usage))
             fresh, duplicates = self.admission.admit(job.prints, job.usage, job.ordinal_base)
             duplicates, too_old = self._bounded.part(duplicates, job.prints)
         with self._changed:
-            self._admitted += 1
+            self._admitting = False
             self._changed.notify_all()
         return job._replace(fresh=fresh, duplicates=duplicates, too_old=too_old)
 
@@ -278,35 +299,17 @@ class Engine:
         if self._failure is not None:
             raise Stopped
 
-    def _next_job(self) -> Job | None:
-        while True:
-            with self._changed:
-                self._raise_if_stopped()
-                if self._ready:
-                    return self._ready.popleft()
-            ticket = self._next_ticket()
-            if ticket is not None:
-                self._pass(ticket)
-                continue
-            with self._changed:
-                self._changed.wait_for(lambda: self._failure or self._ready or self._turn == self._issued)
-                if not self._ready and self._turn == self._issued:
-                    return None
-
     def _next_ticket(self) -> Ticket | None:
-        with self._reader:
-            self._raise_if_stopped()
-            if self._exhausted:
-                return None
-            with self.clock.measure("read"):
-                found = next(self._tickets, None)
+        with self.clock.measure("read"):
+            found = next(self._tickets, None)
+        with self._changed:
+            self._reading = False
+            self._changed.notify_all()
             if found is None:
                 self._exhausted = True
                 return None
-            with self._changed:
-                number = self._issued
-                self._issued += 1
-            return Ticket(number, *found)
+            self._issued += 1
+            return Ticket(self._issued - 1, *found)
 
     def _read(self, listed: list[Listed]) -> Generator[tuple[SourceState, Any, SourceRefused | None], None, None]:
         for entry in listed:
@@ -331,10 +334,12 @@ class Engine:
                 yield state, None, refusal
             self.bytes_done += entry.file_bytes
 
-    def _pass(self, ticket: Ticket) -> None:
-        """Decodes a ticket's chunk and, in its turn, makes jobs of what may go on."""
-        state, decoded, prints = ticket.state, None, None
+    def _decode_next(self) -> None:
+        ticket, decoded, prints = self._next_ticket(), None, None
+        if ticket is None:
+            return
         if ticket.chunk is not None:
+            state = ticket.state
             with self.clock.measure("decode"):
                 decoded = decoding.decode_chunk(state.source.layout, ticket.chunk, state.listed.source_id)
             self.clock.add("decode", 0, 0, decoded.records)
@@ -342,15 +347,27 @@ class Engine:
                 with self.clock.measure("deduplicate", decoded.usage.num_rows):
                     prints = dedup.fingerprint(self.keys, decoded.usage)
         with self._changed:
-            self._changed.wait_for(lambda: self._failure or self._turn == ticket.number)
-            self._raise_if_stopped()
-        jobs = self._end(state, ticket.refusal) if decoded is None else self._take_in(state, decoded, prints)
-        with self._changed:
-            self._turn += 1
-            self._ready.extend(jobs)
-            self._changed.notify_all()
+            self._decoded[ticket.number] = ticket, decoded, prints
+            if self._taking_in:
+                return  # that thread comes to it
+            self._taking_in = True
+        self._take_turns()
 
-    # ----------------------------------------------------------- in the ticket's turn: one thread at a time
+    # ---------------------------------------------------------- in the tickets' turn: one thread at a time
+
+    def _take_turns(self) -> None:
+        while True:
+            with self._changed:
+                self._raise_if_stopped()
+                if self._turn not in self._decoded:
+                    self._taking_in = False
+                    return
+                (_, state, _, refusal), decoded, prints = self._decoded.pop(self._turn)
+            jobs = self._end(state, refusal) if decoded is None else self._take_in(state, decoded, prints)
+            with self._changed:
+                self._turn += 1
+                self._ready.extend(jobs)
+                self._changed.notify_all()
 
     def _take_in(self, state: SourceState, decoded: Any, prints: Batch | None) -> list[Job]:
         decoded.number(state.records)
