@@ -49,20 +49,18 @@ class Command(click.Group):
 
 
 def as_process(command: click.Group) -> None:
-    """The command as a process of its own, which a stopped one leaves at once.
+    """The command as a process of its own, which is left at once: what was to last is on disk, what was said is printed.
 
-    A library's threads may still hold what is to be freed with the interpreter's lock, and one that comes to it while
-    the interpreter ends aborts the process: everything is in its place by then, and the exit code must say so.
+    To free what a run has held takes the interpreter longer than the system. And a library's threads may still hold
+    what is to be freed with the interpreter's lock: one that comes to it while the interpreter ends aborts the process.
     """
     try:
         command()
     except SystemExit as end:
-        if end.code != TEMPORARY:
-            raise
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError):
                 stream.flush()
-        os._exit(TEMPORARY)
+        os._exit(end.code if isinstance(end.code, int) else 0)
 
 
 @contextmanager
