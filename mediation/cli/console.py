@@ -49,7 +49,7 @@ class Command(click.Group):
 
 
 def as_process(command: click.Group) -> None:
-    """The command as a process of its own, which is left at once: what was to last is on disk, what was said is printed.
+    """The command as a process of its own, which is left at once: what is to last is on disk, what was said is printed.
 
     To free what a run has held takes the interpreter longer than the system. And a library's threads may still hold
     what is to be freed with the interpreter's lock: one that comes to it while the interpreter ends aborts the process.

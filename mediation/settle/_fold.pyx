@@ -97,7 +97,6 @@ cdef extern from "settle/settlement.hpp" namespace "mediation" nogil:
         FoldStatus merge(vector[SettlementLine]& lines) except +
 
 
-PARTITIONS = kPartitions
 
 
 cdef object integer(int128 value):
@@ -204,13 +203,16 @@ cdef class AccountDayFold:
             status = self.native.get().add(rows, zone)
         check(status)
 
-    def fold_partition(self, int partition):
-        """Fold the rows of a partition that wait. Threads may do others at the same time, and add meanwhile."""
-        cdef FoldStatus status
-        if not 0 <= partition < kPartitions:
-            raise ValueError(f"there is no partition {partition}")
+    def fold_share(self, int share, int shares):
+        """Fold the rows that wait in every so many-th partition. Threads may do others meanwhile, and add."""
+        cdef FoldStatus status = FoldStatus.ok
+        cdef int partition = share
+        if not 0 <= share < shares:
+            raise ValueError(f"there is no share {share} of {shares}")
         with nogil:
-            status = self.native.get().fold_partition(partition)
+            while partition < kPartitions and status == FoldStatus.ok:
+                status = self.native.get().fold_partition(partition)
+                partition += shares
         check(status)
 
     def close(self):

@@ -8,12 +8,13 @@ Conventions
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from mediation import schema
 from mediation.rulebook.zones import zone_table
-from mediation.settle._fold import PARTITIONS, AccountDayFold
+from mediation.settle._fold import AccountDayFold
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from mediation.native._column import Batch
 
 ROWS_PER_BATCH = 1 << 17
+SHARES = 8  # of the partitions, for threads to fold
 
 
 class AccountDays:
@@ -48,8 +50,11 @@ class AccountDays:
         self._fold.add(usage, rated_rows, rated)
 
     def fold(self, each: Callable = map) -> None:
-        """Fold all rows that wait, which reading does by one thread; `each` may be an executor's map."""
-        for _ in each(self._fold.fold_partition, range(PARTITIONS)):
+        """Fold all rows that wait, which reading does by one thread; `each` may be an executor's map.
+
+        In few shares: between them a thread waits for the interpreter, which the settlement may hold.
+        """
+        for _ in each(self._fold.fold_share, range(SHARES), itertools.repeat(SHARES)):
             pass
 
     def batches(self, rows: int = ROWS_PER_BATCH) -> Iterator[pa.RecordBatch]:

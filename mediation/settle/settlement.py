@@ -67,11 +67,17 @@ class Settlement:
         for line in self._fold.lines():
             key, sums = self._key(line), line[len(line) - len(SUMS) :]
             lines[key] = [old + new for old, new in zip(lines.get(key, [0] * len(SUMS)), sums, strict=True)]
-        rows = [self._row(key, lines[key]) for key in sorted(lines, key=_order)]
-        columns = {name: [row[name] for row in rows] for name in schema.SETTLEMENT}
+        keys = sorted(lines, key=_order)
+        columns: dict[str, list] = {name: [key[place] for key in keys] for place, name in enumerate(KEYS)}
+        columns |= {name: [lines[key][place] for key in keys] for place, name in enumerate(SUMS)}
+        amounts = zip(columns["retail_amount"], columns["wholesale_amount"], strict=True)
+        columns |= {
+            "currency": [self._currency] * len(keys),
+            "margin_amount": [retail - wholesale for retail, wholesale in amounts],
+        }
         for name, declared in schema.SETTLEMENT.items():
             if declared == schema.TOTAL:
-                columns[name] = [_decimal(value) for value in columns[name]]
+                columns[name] = list(map(_decimal, columns[name]))
         return pa.table(columns, schema=schema.schema(schema.SETTLEMENT))
 
     def _key(self, line) -> tuple:
@@ -87,14 +93,9 @@ class Settlement:
             unit,
         )
 
-    def _row(self, key: tuple, sums: list[int]) -> dict:
-        row = {**dict(zip(KEYS, key, strict=True)), **dict(zip(SUMS, sums, strict=True)), "currency": self._currency}
-        row["margin_amount"] = row["retail_amount"] - row["wholesale_amount"]
-        return row
-
 
 def _order(key: tuple) -> tuple:
-    return tuple((value is not None, str(value)) for value in key)
+    return tuple(["" if value is None else f"\0{value}" for value in key])
 
 
 def _decimal(micro: int) -> decimal.Decimal:
@@ -124,14 +125,16 @@ def write_csv(table: pa.Table, out: TextIO) -> None:
         Opened with ``newline=""``.
     """
 
-    def cell(value):
-        if value is None:
-            return ""
-        if isinstance(value, decimal.Decimal):
-            return f"{value:.6f}"
-        return guarded_text(value) if isinstance(value, str) else str(value)
+    import pyarrow as pa
+
+    def cells(column):
+        values = column.to_pylist()
+        if pa.types.is_decimal(column.type):
+            return [None if value is None else f"{value:.6f}" for value in values]
+        if pa.types.is_string(column.type):
+            return [None if value is None else guarded_text(value) for value in values]
+        return values
 
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(table.column_names)
-    for row in zip(*(column.to_pylist() for column in table.columns), strict=True):
-        writer.writerow([cell(value) for value in row])
+    writer.writerows(zip(*map(cells, table.columns), strict=True))
