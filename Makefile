@@ -63,13 +63,13 @@ BER_TESTS := ber ber_bounded ber_feed ber_items ber_values tap3 ts32298 nested n
     $(addprefix asn1_,differential files malformed returns rewrite vectors)
 KERNEL_TESTS := $(addprefix tests/test_,$(addsuffix .py,\
     decode malformed source header json_lines dedup history history_merge rate rate_properties money settle column \
-    pipeline sample_render $(BER_TESTS)))
+    pipeline engine sample_render $(BER_TESTS)))
 
 sanitize: $(VENV)/.installed-test
 	.ci/sanitize address,undefined $(KERNEL_TESTS)
 
 tsan: $(VENV)/.installed-test
-	.ci/sanitize thread tests/test_pipeline.py tests/test_settle.py
+	.ci/sanitize thread tests/test_engine.py tests/test_pipeline.py tests/test_settle.py
 
 # Which branches of the kernels' headers the tests and the fuzz corpus take, at every instruction set.
 coverage: $(VENV)/.installed-test

@@ -206,6 +206,12 @@ def test_a_reader_that_goes_away_changes_nothing(day, tmp_path):
     assert (tmp_path / "out" / "run.json").exists()
 
 
+def test_without_stdout_and_stderr_the_exit_code_is_the_same(tmp_path):
+    for folder, code in ((BOOK, 0), (tmp_path, 78)):
+        closed = ["sh", "-c", f"exec {sys.executable} -m mediation check {folder} >&- 2>&-"]
+        assert subprocess.run(closed).returncode == code
+
+
 def test_demo_shows_a_settled_day(tmp_path):
     result = call("demo", "--out", tmp_path / "demo", "--records", 10_000, "--threads", 2)
     assert result.exit_code == 0, result.output

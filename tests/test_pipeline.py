@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import gc
-import gzip
 import json
 import os
 import random
 import shutil
 import stat
 import threading
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -25,7 +23,7 @@ from mediation import schema
 from mediation.decode.source import Source
 from mediation.errors import InvariantError, NoInputError, OutputError, UsageError
 from mediation.native._column import Batch
-from mediation.pipeline import digest, engine, finish, output
+from mediation.pipeline import digest, output
 from mediation.pipeline.audit import Audit, SourceAudit
 from mediation.pipeline.run import process, stream
 from mediation.pipeline.sources import list_sources
@@ -213,52 +211,6 @@ def test_an_abandoned_stream_ends_its_threads(day, book):
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("mediation-")]
 
 
-def test_threads_that_dawdle_change_nothing(day, book, whole, monkeypatch):
-    luck = random.Random(3)
-
-    def dawdling(does):
-        def dawdle(*arguments):
-            time.sleep(luck.choice([0, 0, 0.001, 0.01]))
-            return does(*arguments)
-
-        return dawdle
-
-    monkeypatch.setitem(Source.__init__.__kwdefaults__, "chunk_bytes", 50_000)
-    for where, name in ((engine.decoding, "decode_chunk"), (engine.Engine, "_admit"), (finish.rate, "rate_batch")):
-        monkeypatch.setattr(where, name, dawdling(getattr(where, name)))
-    assert process(day[0], book, threads=4).summary["digest"] == whole.summary["digest"]
-
-
-def test_while_a_thread_admits_the_others_decode_so_much_and_no_more(day, tmp_path, monkeypatch):
-    threads, decoded, enough = 3, [], threading.Event()
-    most = 2 * threads  # chunks on the way
-    feed = shutil.copytree(BOOK, tmp_path / "book") / "feeds" / "cmcc.toml"
-    feed.write_text(feed.read_text().replace('compression = "gzip"', 'compression = "none"'))
-    book = load_rulebook(tmp_path / "book", day[2] / "reference")
-    packed = max((path for path in day[0] if path.name.startswith("cmcc")), key=os.path.getsize)
-    plain = tmp_path / packed.stem  # what is compressed is held until its end
-    plain.write_bytes(gzip.decompress(packed.read_bytes()))
-    wanted = process([plain], book, threads=1).summary["digest"]
-
-    def decode(*arguments, _decode=engine.decoding.decode_chunk):
-        decoded.append(None)
-        if len(decoded) > most:  # one is being admitted
-            enough.set()
-        return _decode(*arguments)
-
-    def admit(self, job, _admit=engine.Engine._admit):
-        if job.number == 0:
-            assert enough.wait(60), "the others wait for the one that admits"
-            time.sleep(0.1)
-            assert len(decoded) == most + 1
-        return _admit(self, job)
-
-    monkeypatch.setitem(Source.__init__.__kwdefaults__, "chunk_bytes", 10_000)
-    monkeypatch.setattr(engine.decoding, "decode_chunk", decode)
-    monkeypatch.setattr(engine.Engine, "_admit", admit)
-    assert process([plain], book, threads=threads).summary["digest"] == wanted
-
-
 def test_schemas_are_those_of_schema_py(book, whole):
     assert whole.rejects.schema.equals(schema.schema(schema.REJECTS))
     usage = list(book.usage_columns)
@@ -394,16 +346,6 @@ def test_a_link_is_refused_and_does_not_stop_the_others(day, book, tmp_path):
     shutil.copy(day[0][1], copy)
     run = process([link, copy], book)
     assert [entry["refused"] for entry in run.summary["sources"]].count("not_a_regular_file") == 1
-
-
-def test_a_failure_in_a_thread_is_raised_where_results_are_taken(day, book, monkeypatch):
-    def broken(*arguments):
-        raise ZeroDivisionError("as if")
-
-    monkeypatch.setattr(finish.rate, "rate_batch", broken)
-    with pytest.raises(ZeroDivisionError):
-        process(day[0], book, threads=3)
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("mediation-")]
 
 
 def test_certificate_sees_every_gap():

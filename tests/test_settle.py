@@ -254,6 +254,9 @@ def test_faults_are_named():
             fold.add(usage, None, batch_of(RATED, [row, row]))
     with pytest.raises(ValueError, match="start_time"):
         days.add(batch_of(USAGE, [{**row, "start_time": None}]), None, rated)
+    for share, shares in ((-1, 2), (2, 2), (255, 2**31 - 1)):
+        with pytest.raises(ValueError, match="no share"):
+            AccountDayFold(*zone_table("UTC")).fold_share(share, shares)
     settlement.add(usage, None, rated)
     turned = pa.DictionaryArray.from_arrays(pa.array([0], pa.int16()), pa.array(["CUCC", "CMCC"]))
     other = Batch.of(pa.record_batch({"host": turned, "record_type": pa.record_batch(usage)["record_type"]}))

@@ -53,14 +53,17 @@ def as_process(command: click.Group) -> None:
 
     To free what a run has held takes the interpreter longer than the system. And a library's threads may still hold
     what is to be freed with the interpreter's lock: one that comes to it while the interpreter ends aborts the process.
+    What waits for the interpreter's end, as a profiler around the command does, waits in vain.
     """
     try:
         command()
     except SystemExit as end:
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError):
+        if not (end.code is None or isinstance(end.code, int)):
+            raise  # a text to print
+        for stream in filter(None, (sys.stdout, sys.stderr)):  # one that was never open is None
+            with suppress(OSError):  # whatever was printed is flushed: see `echo`
                 stream.flush()
-        os._exit(end.code if isinstance(end.code, int) else 0)
+        os._exit(end.code or 0)
 
 
 @contextmanager

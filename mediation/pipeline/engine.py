@@ -6,7 +6,8 @@ Conventions
   numbered and batches become jobs with a number: by whichever thread comes with the one that is next.
 - Jobs are admitted one after the other in the order of their numbers, so that the first of a key is the first in
   source order, whatever the threads do; rated by any thread; delivered in order through a window.
-- No thread waits for another that reads or admits while there is something else to do: a few jobs are kept for that.
+- No thread waits for another that reads or admits as long as it may read ahead: chunks and jobs on the way are at most
+  twice as many as threads, but for those of a held source, which are read back by the thread that admits them.
 - Batches of a held source become jobs in the turn of its end, when its totals have agreed; a refused source has none.
 - The first error of a thread stops all of them and is raised where results are taken.
 """
@@ -162,9 +163,10 @@ class Engine:
         self._changed = threading.Condition(lock)  # what there is to do, and failures: threads wait for them
         self._delivered = threading.Condition(lock)  # the result that is next: the consumer waits for it
         self._room = threading.Condition(lock)  # for another result: threads wait for it
-        self._reading = self._taking_in = self._admitting = False  # a thread is at it
+        # A thread is at it, and stays at it when it fails: then all others stop.
+        self._reading = self._taking_in = self._admitting = False
         self._issued = self._turn = self._jobs = self._taken = 0
-        self._decoded: dict[int, tuple[Ticket, Any, Batch | None]] = {}  # not taken in yet
+        self._decoded: dict[int, tuple[SourceState, SourceRefused | None, Any, Batch | None]] = {}  # by ticket
         self._ready: deque[Job] = deque()
         self._results: dict[int, Any] = {}
         self._window = 2 * threads + 2
@@ -270,6 +272,7 @@ class Engine:
         return result
 
     def _admit(self, job: Job) -> Job:
+        """Admits as the only thread; another may when it is done."""
         if self.admission is None:
             return job
         with self.clock.measure("deduplicate"):
@@ -347,10 +350,11 @@ class Engine:
                 with self.clock.measure("deduplicate", decoded.usage.num_rows):
                     prints = dedup.fingerprint(self.keys, decoded.usage)
         with self._changed:
-            self._decoded[ticket.number] = ticket, decoded, prints
+            self._decoded[ticket.number] = ticket.state, ticket.refusal, decoded, prints
             if self._taking_in:
                 return  # that thread comes to it
             self._taking_in = True
+        del ticket, decoded, prints  # the chunk's memory: a turn may take long
         self._take_turns()
 
     # ---------------------------------------------------------- in the tickets' turn: one thread at a time
@@ -362,7 +366,7 @@ class Engine:
                 if self._turn not in self._decoded:
                     self._taking_in = False
                     return
-                (_, state, _, refusal), decoded, prints = self._decoded.pop(self._turn)
+                state, refusal, decoded, prints = self._decoded.pop(self._turn)
             jobs = self._end(state, refusal) if decoded is None else self._take_in(state, decoded, prints)
             with self._changed:
                 self._turn += 1

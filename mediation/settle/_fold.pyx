@@ -97,8 +97,6 @@ cdef extern from "settle/settlement.hpp" namespace "mediation" nogil:
         FoldStatus merge(vector[SettlementLine]& lines) except +
 
 
-
-
 cdef object integer(int128 value):
     return (int(high_half(value)) << 64) | int(low_half(value))
 
@@ -207,7 +205,7 @@ cdef class AccountDayFold:
         """Fold the rows that wait in every so many-th partition. Threads may do others meanwhile, and add."""
         cdef FoldStatus status = FoldStatus.ok
         cdef int partition = share
-        if not 0 <= share < shares:
+        if not 0 <= share < shares <= kPartitions:
             raise ValueError(f"there is no share {share} of {shares}")
         with nogil:
             while partition < kPartitions and status == FoldStatus.ok:

@@ -95,7 +95,7 @@ class Settlement:
 
 
 def _order(key: tuple) -> tuple:
-    return tuple(["" if value is None else f"\0{value}" for value in key])
+    return tuple(["" if value is None else f"\0{value}" for value in key])  # null before the empty text
 
 
 def _decimal(micro: int) -> decimal.Decimal:
@@ -124,16 +124,15 @@ def write_csv(table: pa.Table, out: TextIO) -> None:
     out : text file
         Opened with ``newline=""``.
     """
-
     import pyarrow as pa
 
     def cells(column):
         values = column.to_pylist()
+        if pa.types.is_integer(column.type) or pa.types.is_date(column.type):
+            return values
         if pa.types.is_decimal(column.type):
             return [None if value is None else f"{value:.6f}" for value in values]
-        if pa.types.is_string(column.type):
-            return [None if value is None else guarded_text(value) for value in values]
-        return values
+        return [None if value is None else guarded_text(value) for value in values]
 
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(table.column_names)

@@ -61,8 +61,12 @@ class Workspace:
         _refuse_network(disk, self.root)
         self.place = Place(self.root, disk, Catalogue.open_file(self.root / NAME))
         if self.place.catalogue.version < VERSION:
-            with self.locked(0.0):
-                pass  # which brings it up to date
+            try:
+                with self.locked(0.0):
+                    pass  # which brings it up to date
+            except BaseException:
+                self.close()
+                raise
 
     def __enter__(self) -> Workspace:
         return self

@@ -1,0 +1,114 @@
+"""The engine's threads: whatever they do when, the result is the same, and a failure of one ends all."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import random
+import shutil
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+import mediation.sample
+from mediation.decode.source import Source
+from mediation.pipeline import engine, finish
+from mediation.pipeline.run import process
+from mediation.pipeline.spool import Spool
+from mediation.rulebook import load_rulebook
+from mediation.sample.generate import generate
+
+BOOK = Path(mediation.sample.__file__).parent / "rulebook"
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory):
+    """A generated day: its files, all of which are held until their end, and its folder."""
+    out = tmp_path_factory.mktemp("engine") / "day"
+    generate(out, records=30_000, seed=12, faults=True, processes=1)
+    return sorted((out / "in").iterdir()), out
+
+
+@pytest.fixture(scope="module")
+def book(day):
+    return load_rulebook(BOOK, day[1] / "reference")
+
+
+def test_threads_that_dawdle_change_nothing(day, book, monkeypatch):
+    luck, wanted = random.Random(3), process(day[0], book, threads=1).summary["digest"]
+
+    def dawdling(does):
+        def dawdle(*arguments):
+            time.sleep(luck.choice([0, 0, 0.001, 0.01]))
+            return does(*arguments)
+
+        return dawdle
+
+    monkeypatch.setitem(Source.__init__.__kwdefaults__, "chunk_bytes", 50_000)
+    steps = ["_next_ticket", "_take_in", "_end", "_admit", "_deliver"]
+    for where, name in (
+        (engine.decoding, "decode_chunk"),
+        (finish.rate, "rate_batch"),
+        *((engine.Engine, step) for step in steps),
+    ):
+        monkeypatch.setattr(where, name, dawdling(getattr(where, name)))
+    assert process(day[0], book, threads=4).summary["digest"] == wanted
+
+
+def test_while_a_thread_admits_the_others_decode_so_much_and_no_more(day, tmp_path, monkeypatch):
+    threads, decoded, enough = 3, [], threading.Event()
+    most = 2 * threads  # chunks on the way
+    feed = shutil.copytree(BOOK, tmp_path / "book") / "feeds" / "cmcc.toml"
+    feed.write_text(feed.read_text().replace('compression = "gzip"', 'compression = "none"'))
+    book = load_rulebook(tmp_path / "book", day[1] / "reference")
+    packed = max((path for path in day[0] if path.name.startswith("cmcc")), key=os.path.getsize)
+    plain = tmp_path / packed.stem  # what is compressed is held until its end
+    plain.write_bytes(gzip.decompress(packed.read_bytes()))
+    wanted = process([plain], book, threads=1).summary["digest"]
+
+    def decode(*arguments, _decode=engine.decoding.decode_chunk):
+        decoded.append(None)
+        if len(decoded) > most:  # one is being admitted
+            enough.set()
+        return _decode(*arguments)
+
+    def admit(self, job, _admit=engine.Engine._admit):
+        if job.number == 0:
+            assert enough.wait(60), "the others wait for the one that admits"
+            time.sleep(0.1)
+            assert len(decoded) == most + 1
+        return _admit(self, job)
+
+    monkeypatch.setitem(Source.__init__.__kwdefaults__, "chunk_bytes", 10_000)
+    monkeypatch.setattr(engine.decoding, "decode_chunk", decode)
+    monkeypatch.setattr(engine.Engine, "_admit", admit)
+    assert process([plain], book, threads=threads).summary["digest"] == wanted
+
+
+@pytest.mark.parametrize(
+    ("where", "name"),
+    [
+        (engine.Engine, "_next_ticket"),
+        (engine.decoding, "decode_chunk"),
+        (engine.Engine, "_take_in"),
+        (engine.Engine, "_end"),
+        (Spool, "get"),
+        (engine.Engine, "_admit"),
+        (finish.rate, "rate_batch"),
+    ],
+)
+def test_a_failure_in_a_thread_is_raised_where_results_are_taken(day, book, monkeypatch, where, name):
+    calls, works = [], getattr(where, name)
+
+    def broken(*arguments):
+        calls.append(None)
+        if len(calls) == 3:
+            raise ZeroDivisionError("as if")
+        return works(*arguments)
+
+    monkeypatch.setattr(where, name, broken)
+    with pytest.raises(ZeroDivisionError):
+        process(day[0], book, threads=3)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("mediation-")]
