@@ -208,8 +208,8 @@ def test_a_reader_that_goes_away_changes_nothing(day, tmp_path):
 
 def test_without_stdout_and_stderr_the_exit_code_is_the_same(tmp_path):
     for folder, code in ((BOOK, 0), (tmp_path, 78)):
-        closed = ["sh", "-c", f"exec {sys.executable} -m mediation check {folder} >&- 2>&-"]
-        assert subprocess.run(closed).returncode == code
+        command = [sys.executable, "-m", "mediation", "check", folder]
+        assert subprocess.run(["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *command]).returncode == code
 
 
 def test_demo_shows_a_settled_day(tmp_path):

@@ -21,6 +21,15 @@ from mediation.rulebook import load_rulebook
 from mediation.sample.generate import generate
 
 BOOK = Path(mediation.sample.__file__).parent / "rulebook"
+STEPS = [  # of a thread
+    (engine.Engine, "_next_ticket"),
+    (engine.decoding, "decode_chunk"),
+    (engine.Engine, "_take_in"),
+    (engine.Engine, "_end"),
+    (engine.Engine, "_admit"),
+    (finish.rate, "rate_batch"),
+    (engine.Engine, "_deliver"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +56,7 @@ def test_threads_that_dawdle_change_nothing(day, book, monkeypatch):
         return dawdle
 
     monkeypatch.setitem(Source.__init__.__kwdefaults__, "chunk_bytes", 50_000)
-    steps = ["_next_ticket", "_take_in", "_end", "_admit", "_deliver"]
-    for where, name in (
-        (engine.decoding, "decode_chunk"),
-        (finish.rate, "rate_batch"),
-        *((engine.Engine, step) for step in steps),
-    ):
+    for where, name in STEPS:
         monkeypatch.setattr(where, name, dawdling(getattr(where, name)))
     assert process(day[0], book, threads=4).summary["digest"] == wanted
 
@@ -87,18 +91,7 @@ def test_while_a_thread_admits_the_others_decode_so_much_and_no_more(day, tmp_pa
     assert process([plain], book, threads=threads).summary["digest"] == wanted
 
 
-@pytest.mark.parametrize(
-    ("where", "name"),
-    [
-        (engine.Engine, "_next_ticket"),
-        (engine.decoding, "decode_chunk"),
-        (engine.Engine, "_take_in"),
-        (engine.Engine, "_end"),
-        (Spool, "get"),
-        (engine.Engine, "_admit"),
-        (finish.rate, "rate_batch"),
-    ],
-)
+@pytest.mark.parametrize(("where", "name"), [*STEPS, (Spool, "get")])
 def test_a_failure_in_a_thread_is_raised_where_results_are_taken(day, book, monkeypatch, where, name):
     calls, works = [], getattr(where, name)
 

@@ -236,7 +236,10 @@ class Engine:
                 self._wake_all()
 
     def _next_step(self) -> Callable[[], None] | None:
-        """What this thread is to do next; None when all is done."""
+        """What this thread is to do next; None when all is done.
+
+        As many jobs as threads are kept ready, for those who come while another reads.
+        """
         with self._changed:
             while True:
                 self._raise_if_stopped()
