@@ -137,11 +137,15 @@ struct Avx512Blocks {
         const int n = static_cast<int>(_mm_popcnt_u64(mask));
         const __m512i packed = _mm512_maskz_compress_epi8(mask, _mm512_load_si512(kIota));
         const __m512i start = _mm512_set1_epi32(static_cast<int>(base));
-        _mm512_storeu_si512(out, _mm512_add_epi32(start, _mm512_cvtepu8_epi32(_mm512_castsi512_si128(packed))));
+        store_16(_mm512_castsi512_si128(packed), start, out);
         if (n <= 16) return;
-        alignas(64) uint8_t rest[64];
-        _mm512_store_si512(rest, packed);
-        for (int i = 16; i < n; ++i) out[i] = base + rest[i];
+        store_16(_mm512_extracti32x4_epi32(packed, 1), start, out + 16);
+        if (n <= 32) return;
+        store_16(_mm512_extracti32x4_epi32(packed, 2), start, out + 32);
+        store_16(_mm512_extracti32x4_epi32(packed, 3), start, out + 48);
+    }
+    MEDIATION_AVX512 static inline void store_16(__m128i places, __m512i start, uint32_t* out) {
+        _mm512_storeu_si512(out, _mm512_add_epi32(start, _mm512_cvtepu8_epi32(places)));
     }
 };
 
