@@ -47,6 +47,7 @@ class Pool {
   private:
     // Four classes an octave: at most a quarter of a block is waste.
     static constexpr int kClasses = 4 * 48;
+    static constexpr int kPlaces = 16;
     static constexpr int64_t kKeepBytes = int64_t{64} << 20;
 
     static int64_t class_bytes(int c) { return ((int64_t{4} + (c & 3)) << (c >> 2)) * 64; }
@@ -57,12 +58,17 @@ class Pool {
         return c;
     }
 
-    // Null where none of the class is kept.
+    // Of this thread where there is one; null where none of the class is kept.
     uint8_t* take(int c) {
+        const int mine = place_of_thread();
         std::lock_guard<std::mutex> hold(mutex_);
-        if (kept_[c].empty()) return nullptr;
-        kept_bytes_ -= class_bytes(c);
-        return pop(kept_[c]);
+        for (int i = 0; i < kPlaces; ++i) {
+            std::vector<uint8_t*>& blocks = kept_[(mine + i) % kPlaces][c];
+            if (blocks.empty()) continue;
+            kept_bytes_ -= class_bytes(c);
+            return pop(blocks);
+        }
+        return nullptr;
     }
 
     static uint8_t* pop(std::vector<uint8_t*>& blocks) {
@@ -74,8 +80,9 @@ class Pool {
     void give_back(uint8_t* block, int c) {
         live_bytes_.fetch_sub(class_bytes(c), std::memory_order_relaxed);
         live_blocks_.fetch_sub(1, std::memory_order_relaxed);
+        const int mine = place_of_thread();
         std::lock_guard<std::mutex> hold(mutex_);
-        kept_[c].push_back(block);
+        kept_[mine][c].push_back(block);
         kept_bytes_ += class_bytes(c);
         while (kept_bytes_ > kKeepBytes) free_one(c);
     }
@@ -85,15 +92,30 @@ class Pool {
     void free_one(int last) {
         for (int i = 0; i < kClasses; ++i) {
             freed_ = (freed_ + 1) % kClasses;
-            if (freed_ != last && !kept_[freed_].empty()) break;
-            if (i + 1 == kClasses) freed_ = last;
+            if (freed_ != last && free_of(freed_)) return;
         }
-        std::free(pop(kept_[freed_]));
-        kept_bytes_ -= class_bytes(freed_);
+        free_of(last);
+    }
+
+    bool free_of(int c) {
+        for (auto& place : kept_) {
+            if (place[c].empty()) continue;
+            std::free(pop(place[c]));
+            kept_bytes_ -= class_bytes(c);
+            return true;
+        }
+        return false;
+    }
+
+    // Threads beyond kPlaces share places.
+    static int place_of_thread() {
+        static std::atomic<uint32_t> threads{0};
+        thread_local const int place = static_cast<int>(threads.fetch_add(1, std::memory_order_relaxed) % kPlaces);
+        return place;
     }
 
     std::mutex mutex_;
-    std::vector<uint8_t*> kept_[kClasses];
+    std::vector<uint8_t*> kept_[kPlaces][kClasses];
     int64_t kept_bytes_ = 0;
     int freed_ = 0;  // the class that a block was last freed of
     std::atomic<int64_t> live_bytes_{0};
