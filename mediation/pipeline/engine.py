@@ -6,6 +6,8 @@ Conventions
   numbered and batches become jobs with a number: by whichever thread comes with the one that is next.
 - Jobs are admitted one after the other in the order of their numbers, so that the first of a key is the first in
   source order, whatever the threads do; rated by any thread; delivered in order through a window.
+- Who takes the results is one of the threads, and works while none is ready. As one more thread it had to be woken for
+  every batch and kept the others from the interpreter: a sixth of a run of small batches on two processors.
 - No thread waits for another that reads or admits as long as it may read ahead: chunks and jobs on the way are at most
   twice as many as threads, but for those of a held source, which are read back by the thread that admits them.
 - Batches of a held source become jobs in the turn of its end, when its totals have agreed; a refused source has none.
@@ -138,16 +140,27 @@ class Engine:
         threads at once.
     through : str
         The last stage: one of `audit.STAGES`.
+    batch_bytes : int or None
+        Of a file, in a batch; None: as its format has it.
     past : Past
     """
 
-    def __init__(self, listed: list[Listed], book: Any, threads: int, finish: Any, through: str, past: Past):
+    def __init__(
+        self,
+        listed: list[Listed],
+        book: Any,
+        threads: int,
+        finish: Any,
+        through: str,
+        batch_bytes: int | None,
+        past: Past,
+    ):
         self.book, self.threads, self.finish, self.through = book, threads, finish, through
         self.clock = StageClock()
         self.states: list[SourceState] = []
         self.bases: list[int] = []  # ordinal of the first record of each source that has entered,
         self.base_sources: list[int] = []  # and which source it is
-        self._hash_name = past.hash_name
+        self._source_options = {"hash_name": past.hash_name} | ({"chunk_bytes": batch_bytes} if batch_bytes else {})
         self._remembers = past.dated  # somebody asks for the set when all has been admitted
         self._listed_bytes = sum(entry.file_bytes for entry in listed)
         self.bytes_done = 0  # of the files as they lie on disk
@@ -159,10 +172,7 @@ class Engine:
             self.keys = dedup.compile_keys(book, past.secret, dated=past.dated)
             self.admission = dedup.Admission(self._bounded.asked, dated=past.dated)
         self._tickets = self._read(listed)
-        lock = threading.Lock()
-        self._changed = threading.Condition(lock)  # what there is to do, and failures: threads wait for them
-        self._delivered = threading.Condition(lock)  # the result that is next: the consumer waits for it
-        self._room = threading.Condition(lock)  # for another result: threads wait for it
+        self._changed = threading.Condition(threading.Lock())  # what there is to do or to take, and failures
         # A thread is at it, and stays at it when it fails: then all others stop.
         self._reading = self._taking_in = self._admitting = False
         self._issued = self._turn = self._jobs = self._taken = 0
@@ -170,7 +180,6 @@ class Engine:
         self._ready: deque[Job] = deque()
         self._results: dict[int, Any] = {}
         self._window = 2 * threads + 2
-        self._working = 0
         self._accepted_records = 0
         self._exhausted = False
         self._failure: BaseException | None = None
@@ -179,32 +188,36 @@ class Engine:
     # ------------------------------------------------------------------------------------- the consumer
 
     def results(self) -> Generator[Any, None, None]:
-        """What `finish` returned for every job, in order."""
+        """What `finish` returned for every job, in order. Who takes them works while there is none."""
         self._start()
         try:
             while True:
-                with self._delivered:
-                    self._delivered.wait_for(lambda: self._failure or self._taken in self._results or not self._working)
+                with self._changed:
                     if self._failure is not None:
                         raise self._failure
-                    if self._taken not in self._results:
+                    ready, step = self._taken in self._results, None
+                    if ready:
+                        result = self._results.pop(self._taken)
+                        self._taken += 1
+                        self._changed.notify_all()  # there is room for another
+                    elif self._taken == self._jobs and self._is_drained():
                         self.completed = True
                         if not self._remembers:
                             self.admission = None  # its memory is a third of a run's, and what follows needs some
                         return
-                    result = self._results.pop(self._taken)
-                    self._taken += 1
-                    self._room.notify_all()
-                yield result
+                    elif (step := self._find_step()) is None:
+                        self._changed.wait()
+                if ready:
+                    yield result
+                    del result  # it may be large, and the next takes long
+                elif step is not None:
+                    self._try(step)
         finally:
             self.stop()
 
     def stop(self) -> None:
         """End all threads; what they have not delivered is lost."""
-        with self._changed:
-            if self._failure is None:
-                self._failure = Stopped()
-            self._wake_all()
+        self._fail(Stopped())
         for thread in self._started:
             thread.join()
         self._tickets.close()
@@ -212,10 +225,9 @@ class Engine:
             state.close()
 
     def _start(self) -> None:
-        self._working = self.threads
         self._started = [
             threading.Thread(target=self._work, name=f"mediation-{number}", daemon=True)
-            for number in range(self.threads)
+            for number in range(1, self.threads)
         ]
         for thread in self._started:
             thread.start()
@@ -223,43 +235,51 @@ class Engine:
     # -------------------------------------------------------------------------------------- the threads
 
     def _work(self) -> None:
+        while (step := self._next_step()) is not None:
+            self._try(step)
+
+    def _try(self, step: Callable[[], None]) -> None:
         try:
-            while (step := self._next_step()) is not None:
-                step()
+            step()
         except BaseException as failure:  # raised again where the results are taken
-            with self._changed:
-                if self._failure is None:
-                    self._failure = failure
-        finally:
-            with self._changed:
-                self._working -= 1
-                self._wake_all()
+            self._fail(failure)
+
+    def _fail(self, failure: BaseException) -> None:
+        with self._changed:
+            if self._failure is None:
+                self._failure = failure
+            self._changed.notify_all()
 
     def _next_step(self) -> Callable[[], None] | None:
-        """What this thread is to do next; None when all is done.
-
-        As many jobs as threads are kept ready, for those who come while another reads.
-        """
+        """What a thread is to do next; None when all is done, or one has failed."""
         with self._changed:
             while True:
-                self._raise_if_stopped()
-                waiting = len(self._ready)
-                on_the_way = self._issued - self._turn + waiting
-                may_read = not self._reading and not self._exhausted and on_the_way < 2 * self.threads
-                may_admit = waiting > 0 and not self._admitting
-                if may_admit and (waiting >= self.threads or not may_read):
-                    self._admitting = self.admission is not None
-                    return partial(self._complete, self._ready.popleft())
-                if may_read:
-                    self._reading = True
-                    return self._decode_next
-                if self._exhausted and on_the_way == 0:
-                    return None
+                step = None if self._failure else self._find_step()
+                if step is not None or self._failure or self._is_drained():
+                    return step
                 self._changed.wait()
 
-    def _wake_all(self) -> None:
-        for waiting in (self._changed, self._delivered, self._room):
-            waiting.notify_all()
+    def _find_step(self) -> Callable[[], None] | None:
+        """What there is to do now.
+
+        As many jobs as threads are kept ready, for those who come while another reads. A job begins when there is room
+        for its result.
+        """
+        waiting = len(self._ready)
+        on_the_way = self._issued - self._turn + waiting
+        may_read = not self._reading and not self._exhausted and on_the_way < 2 * self.threads
+        may_admit = waiting > 0 and not self._admitting and self._ready[0].number < self._taken + self._window
+        if may_admit and (waiting >= self.threads or not may_read):
+            self._admitting = self.admission is not None
+            return partial(self._complete, self._ready.popleft())
+        if may_read:
+            self._reading = True
+            return self._decode_next
+        return None
+
+    def _is_drained(self) -> bool:
+        """Whether all has been read, and all jobs have begun."""
+        return self._exhausted and self._issued == self._turn and not self._ready
 
     def _complete(self, job: Job) -> None:
         self._deliver(job.number, self._finished(job))
@@ -294,12 +314,11 @@ class Engine:
         return records * self._listed_bytes // max(size_bytes, 1)
 
     def _deliver(self, number: int, result: Any) -> None:
-        with self._room:
-            self._room.wait_for(lambda: self._failure or number < self._taken + self._window)
+        with self._changed:
             self._raise_if_stopped()
             self._results[number] = result
             if number == self._taken:
-                self._delivered.notify_all()
+                self._changed.notify_all()
 
     def _raise_if_stopped(self) -> None:
         if self._failure is not None:
@@ -327,7 +346,7 @@ class Engine:
                 feed = self.book.feeds[entry.feed]
                 state.layout = decoding.layout_of(feed, entry.date)
                 said, compression = NameMatch(entry.date, entry.sequence), "zstd" if entry.kept_of else None
-                given = {"said": said, "compression": compression, "hash_name": self._hash_name}
+                given = {"said": said, "compression": compression, **self._source_options}
                 with state.layout.source(entry.path, feed, state.layout, feed.declared.limits, **given) as source:
                     state.source = source
                     state.sums = [0] * len(state.layout.control_columns)
@@ -430,7 +449,7 @@ class Engine:
         state.close()
         if state.audit.content_hash is None:
             limit = most_bytes(self.book, state.listed.feed)
-            state.audit.content_hash = file_hash(state.listed.path, limit, self._hash_name)
+            state.audit.content_hash = file_hash(state.listed.path, limit, self._source_options["hash_name"])
         state.audit.refuse(refusal.code, refusal.detail)
 
     def first_places(self, duplicates: Batch) -> Batch:

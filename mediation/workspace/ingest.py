@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from mediation.errors import InvariantError, TemporaryError
 from mediation.pipeline.audit import INTO, OUT_OF
-from mediation.pipeline.output import write_run
+from mediation.pipeline.output import BATCH_BYTES, write_run
 from mediation.pipeline.run import Stream
 from mediation.pipeline.sources import list_sources
 from mediation.workspace import history, protocol, sequences
@@ -75,7 +75,9 @@ def ingest(
             place.catalogue.add_moves(_moves(place, inbox, repeats, set()), _noted(repeats))
             protocol.finish_moves(place)
             return Report(None, repeats, {})
-        batches = Stream([each.listed for each in fresh], book, threads, past=history.past(place))
+        batches = Stream(
+            [each.listed for each in fresh], book, threads, batch_bytes=BATCH_BYTES, past=history.past(place)
+        )
         result, event_days = _write(place, batches, run, on_progress)
         seen = sequences.write(batches.stretches, run)
         result["stages"]["keep"] = keeping  # is over before run.json is written, and not part of what it tells

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mediation.errors import InvariantError, NoInputError, UsageError
-from mediation.pipeline.output import write_run
+from mediation.pipeline.output import BATCH_BYTES, write_run
 from mediation.pipeline.run import Stream
 from mediation.pipeline.sources import Listed
 from mediation.workspace import history, merging, protocol, suspense
@@ -117,7 +117,7 @@ def _ingest(again: Again) -> str:
     if not listed:
         raise NoInputError(f"run {again.run.ordinal} has accepted no file: there is nothing to replay")
     past = history.past(again.place, before=again.run.ordinal)
-    batches = Stream(listed, again.book, again.threads, past=past)
+    batches = Stream(listed, again.book, again.threads, batch_bytes=BATCH_BYTES, past=past)
     try:
         return _written(again, batches)
     finally:
