@@ -28,7 +28,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import pyarrow as pa
 
 import mediation as md
-from benchmarks.fold import fold_columns
 from benchmarks.totals import modulo_word
 
 SAME_COLUMNS = {
@@ -82,7 +81,7 @@ def fold(stream: md.pipeline.run.Stream, way: Way) -> dict[str, int]:
     sums, counts = Counter(), Counter()
     for batch in stream:
         table = batch.table
-        sums.update(fold_columns(table))
+        sums.update(md.control_totals(table))
         counts["rows"] += table.num_rows
         counts["count_other_party"] += table.num_rows - table["other_party"].null_count
         counts["rejects"] += rows_of(batch.rejects)

@@ -17,6 +17,7 @@ from mediation.dedup.dedup import deduplicate
 from mediation.errors import MediationError, RulebookError
 from mediation.pipeline.audit import Audit
 from mediation.pipeline.run import Run, RunBatch, process, stream
+from mediation.pipeline.totals import control_totals
 from mediation.rate.rate import rate
 from mediation.rulebook import Rulebook, load_rulebook
 
@@ -34,6 +35,7 @@ __all__ = [
     "Run",
     "RunBatch",
     "Workspace",
+    "control_totals",
     "decode",
     "deduplicate",
     "errors",

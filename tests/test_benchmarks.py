@@ -10,15 +10,12 @@ import subprocess
 import sys
 import tomllib
 from collections import Counter
-from decimal import Decimal
 
-import pyarrow as pa
 import pytest
 
 import mediation as md
 from benchmarks import bench, machine, workload, yardstick_rulebook
 from benchmarks.data import DataSet, prepare
-from benchmarks.fold import fold_columns
 from benchmarks.measure import Measurement, RunFailed, run
 from benchmarks.report import best_peer_ratios, memory_shares, ratios, table
 from benchmarks.totals import OURS_ALONE, TASKS, disagreements, modulo_word
@@ -143,33 +140,6 @@ def test_a_total_that_is_not_told_is_a_difference():
 
 def test_sums_are_compared_modulo_2_to_the_64th():
     assert modulo_word({"a": (1 << 64) + 3, "b": -1, "c": None}) == {"a": 3, "b": (1 << 64) - 1, "c": 0}
-
-
-def test_every_column_is_folded():
-    columns = pa.table(
-        {
-            "number": pa.array([1, None, 3], pa.int64()),
-            "wraps": pa.array([1 << 62] * 3, pa.int64()),
-            "instant": pa.array([5, 6, None], pa.timestamp("us", tz="UTC")),
-            "day": pa.array([1, 2, 3], pa.date32()),
-            "text": pa.array(["", "ab", None]),
-            "code": pa.array(["x", "y", "y"]).dictionary_encode(),
-            "amount": pa.array([Decimal("999999999999.999999")] * 3, pa.decimal128(18, 6)),
-        }
-    )
-    halves = pa.concat_tables([columns.slice(0, 1), columns.slice(1)])
-    for given in (columns, halves):
-        found = fold_columns(given)
-        assert found.pop("wraps") % (1 << 64) == 3 << 62
-        assert found == {
-            "number": 4,
-            "instant": 11,
-            "day": 6,
-            "text": 2,
-            "code": 2,
-            "amount": 2999999999999999997,
-        }
-    assert set(fold_columns(columns.slice(0, 0)).values()) == {0}
 
 
 # ----------------------------------------------------------------------------------------- measurement

@@ -86,6 +86,13 @@ cdef class Batch:
     cdef ColumnView view_or_none(self, str name) except *  # .present() is false when there is no such column
 
 
+cdef class Form:
+    """The schema of rows."""
+    cdef readonly object schema
+    cdef vector[string] names
+    cdef vector[Kind] kinds
+
+
 cdef class Builder:
     """Columns while a kernel fills them."""
     cdef vector[BuildColumn*] built

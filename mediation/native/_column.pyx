@@ -7,10 +7,11 @@ Conventions
 """
 
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_New
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t, uintptr_t
 from libc.stdlib cimport free, malloc
 from libcpp.memory cimport make_shared, shared_ptr
 from libcpp.string cimport string
+from libcpp.utility cimport move
 from libcpp.vector cimport vector
 
 
@@ -23,11 +24,16 @@ cdef extern from "native/gather.hpp" namespace "mediation" nogil:
     void gather(const ColumnView& column, const vector[RowRun]& runs, ColumnOut& out)
     cbool has_offsets(Kind kind)
 
+cdef extern from "native/totals.hpp" namespace "mediation" nogil:
+    uint64_t column_total(const ColumnView& column)
+
 cdef extern from "native/column.hpp" namespace "mediation" nogil:
     cdef cppclass ArrowSchema "ArrowSchema":
         void (*release)(ArrowSchema*)
+        int64_t n_children
         ArrowSchema** children
         const char* format
+        const char* name
 
     cdef cppclass ArrowArray "ArrowArray":
         void (*release)(ArrowArray*)
@@ -36,7 +42,8 @@ cdef extern from "native/column.hpp" namespace "mediation" nogil:
                        shared_ptr[const NativeDictionary] dictionary, int64_t capacity, int64_t bytes_capacity)
     Column finish_column(BuildColumn& built, int64_t length)
     void export_schema(const BatchData& batch, ArrowSchema* out)
-    void export_array(const BatchData& batch, ArrowArray* out)
+    void export_array(BatchData batch, ArrowArray* out)
+    cbool kind_of "mediation::detail::kind_of"(const ArrowSchema& schema, Kind& kind)
     int64_t import_batch(const ArrowSchema& schema, ArrowArray* array, BatchData& out)
     int64_t exported_arrays()
 
@@ -270,6 +277,16 @@ cdef class Batch:
             for i in range(values.size()) if counts[i]
         }
 
+    def totals(self):
+        """Every column's rows added up, by name; `totals.hpp` says what a row of each kind counts."""
+        cdef vector[uint64_t] sums
+        cdef size_t i
+        sums.resize(self.native.get().columns.size())
+        with nogil:  # once: every return to Python is a wait for the other threads
+            for i in range(sums.size()):
+                sums[i] = column_total(self.native.get().columns[i].view)
+        return {self.native.get().columns[i].name.decode(): sums[i] for i in range(sums.size())}
+
     cdef vector[RowRun] runs(self, Batch selection) except *:
         cdef ColumnView rows
         cdef int64_t count
@@ -292,6 +309,75 @@ cdef class Batch:
         if column == NULL:
             return none
         return column.view
+
+
+cdef class Form:
+    """What rows look like: batches are handed over as it says, and nothing about it is made anew.
+
+    Parameters
+    ----------
+    schema : Arrow schema
+        Of columns that kernels make.
+    """
+
+    def __cinit__(self, schema):
+        cdef Kind kind = Kind.i16
+        cdef int64_t i
+        cdef ArrowSchema* given
+        self.schema = schema
+        capsule = schema.__arrow_c_schema__()
+        given = <ArrowSchema*> PyCapsule_GetPointer(capsule, "arrow_schema")
+        for i in range(given.n_children):
+            if not kind_of(given.children[i][0], kind):
+                raise TypeError(f"column {i} has Arrow format {given.children[i].format.decode()!r}, "
+                                "which no kernel makes")
+            self.names.push_back(given.children[i].name)
+            self.kinds.push_back(kind)
+
+    def hand_over(self, take, *batches):
+        """Columns of batches that stand side by side, without a copy. Of two with the same name the first is taken.
+
+        Parameters
+        ----------
+        take : callable
+            Given the address of an ArrowArray, which it takes over, and the schema.
+
+        Returns
+        -------
+        object
+            What `take` made of them.
+
+        Raises
+        ------
+        KeyError, TypeError
+            No batch has a column of the schema, or not of its type.
+        """
+        cdef BatchData chosen
+        cdef const Column* column
+        cdef Batch batch
+        cdef ArrowArray exported
+        cdef size_t i
+        chosen.length = (<Batch?> batches[0]).native.get().length
+        chosen.columns.reserve(self.names.size())
+        for i in range(self.names.size()):
+            column = NULL
+            for batch in batches:
+                column = batch.native.get().find(self.names[i])
+                if column != NULL:
+                    break
+            if column == NULL:
+                raise KeyError(self.names[i].decode())
+            if column.view.kind != self.kinds[i]:
+                raise TypeError(f"column {self.names[i].decode()} is not of the schema's type")
+            if column.view.length != chosen.length:
+                raise ValueError(f"{chosen.length} rows beside {column.view.length}")
+            chosen.columns.push_back(column[0])
+        export_array(move(chosen), &exported)
+        try:
+            return take(<uintptr_t> &exported, self.schema)
+        finally:
+            if exported.release != NULL:  # not taken over
+                exported.release(&exported)
 
 
 cdef class Builder:

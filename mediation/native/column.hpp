@@ -241,11 +241,10 @@ inline void export_dictionary(const std::shared_ptr<const Dictionary>& values, A
     held->buffers[2] = values->bytes.data();
 }
 
-inline void export_column(const Column& column, ArrowArray* out) {
+inline void export_column(Column&& column, ArrowArray* out) {
     const ColumnView& view = column.view;
     const bool offsets = has_offsets(view.kind);
     ExportedArray* held = start_array(out, view.length, view.null_count, view.offset, offsets ? 3 : 2);
-    held->column = column;
     held->buffers[0] = view.validity;
     held->buffers[1] = offsets ? static_cast<const void*>(view.offsets) : view.data;
     if (offsets) held->buffers[2] = view.data;
@@ -253,6 +252,7 @@ inline void export_column(const Column& column, ArrowArray* out) {
         export_dictionary(column.dictionary, &held->dictionary);
         out->dictionary = &held->dictionary;
     }
+    held->column = std::move(column);
 }
 
 }  // namespace detail
@@ -277,11 +277,12 @@ inline void export_schema(const BatchData& batch, ArrowSchema* out) {
     out->children = root->pointers.data();
 }
 
-inline void export_array(const BatchData& batch, ArrowArray* out) {
+inline void export_array(BatchData batch, ArrowArray* out) {
     auto* root = detail::start_array(out, batch.length, 0, 0, 1);
     root->children.resize(batch.columns.size());
+    root->pointers.reserve(batch.columns.size());
     for (size_t i = 0; i < batch.columns.size(); ++i) {
-        detail::export_column(batch.columns[i], &root->children[i]);
+        detail::export_column(std::move(batch.columns[i]), &root->children[i]);
         root->pointers.push_back(&root->children[i]);
     }
     out->n_children = static_cast<int64_t>(root->pointers.size());
