@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import io
+import itertools
 import json
 import os
 import random
@@ -10,6 +12,7 @@ import shutil
 import stat
 import threading
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -17,13 +20,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import xxhash
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import mediation.sample
 from mediation import schema
 from mediation.decode.source import Source
 from mediation.errors import InvariantError, NoInputError, OutputError, UsageError
 from mediation.native._column import Batch
-from mediation.pipeline import digest, output
+from mediation.pipeline import digest, output, parquet
 from mediation.pipeline.audit import Audit, SourceAudit
 from mediation.pipeline.run import process, stream
 from mediation.pipeline.sources import list_sources
@@ -255,10 +260,27 @@ def test_parquet_is_encoded_as_its_readers_need_it(day, book, tmp_path):
         for place in range(metadata.num_columns):
             column, kind = metadata.row_group(0).column(place), arrow.field(place).type
             assert column.compression == "ZSTD"
-            wanted = "DELTA_BINARY_PACKED" if column.path_in_schema in output.SIGNED else "BYTE_STREAM_SPLIT"
+            wanted = "DELTA_BINARY_PACKED" if column.path_in_schema in parquet.SIGNED else "BYTE_STREAM_SPLIT"
             assert (wanted in column.encodings) == (not is_text(kind)), (path.name, column.path_in_schema)
             assert not pa.types.is_dictionary(kind) or "RLE_DICTIONARY" in column.encodings
             assert not pa.types.is_decimal(kind) or column.physical_type == "INT64"
+
+
+@given(st.data())
+@settings(max_examples=60)
+def test_a_parquet_file_holds_the_rows_and_the_types_that_it_was_given(data):
+    amounts = st.one_of(st.none(), st.integers(-(10**18) + 1, 10**18 - 1).map(lambda micro: Decimal(micro).scaleb(-6)))
+    values = data.draw(st.lists(amounts, max_size=60))
+    cuts = data.draw(st.lists(st.integers(0, len(values)), max_size=3).map(sorted))
+    table = pa.table({"retail_amount": pa.array(values, schema.AMOUNT), "product": pa.array(["a"] * len(values))})
+    table = table.set_column(1, "product", table["product"].dictionary_encode().cast(schema.CODE))
+    groups = [table.slice(a, b - a) for a, b in itertools.pairwise([0, *cuts, len(values)])]
+    memory = io.BytesIO()
+    with parquet.TableFile(memory, table.schema) as sink:
+        for group in groups:
+            sink.write(pa.concat_tables([group.slice(0, 3), group.slice(3)]))
+    assert pq.read_table(memory).equals(table)
+    assert pq.read_schema(memory).equals(table.schema)
 
 
 def test_other_tools_read_the_folder(day, book, whole, tmp_path, monkeypatch, polars):

@@ -7,9 +7,6 @@ Conventions
 - A part has 2^20 rows in canonical order and eight row groups, each a block of the digest, whatever the threads. A row
   group goes to its part's writer when it is full, is hashed and written there; several parts are written at once, and
   what waits for them is bounded (`WAITING_BYTES`).
-- Statistics stand where a reader can skip by them: for columns in whose order the rows come.
-- Numbers and instants are byte-stream split (margins delta-packed), decimals stored as INT64; codes and repetitive text
-  a dictionary.
 """
 
 from __future__ import annotations
@@ -25,8 +22,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +31,7 @@ from mediation import schema
 from mediation.errors import OutputError, TemporaryError
 from mediation.pipeline import digest
 from mediation.pipeline.disk import Disk
+from mediation.pipeline.parquet import TableFile
 from mediation.pipeline.run import TABLES, Stream, stream, summary
 from mediation.settle.settlement import write_csv
 
@@ -43,50 +39,6 @@ ACCOUNT_DAY = "account_day"
 PART_ROWS = 1 << 20
 BATCH_BYTES = (1 << 22) - 64  # every batch is a piece of each column's hash and of its pages: 1.2 ms in all
 WAITING_BYTES = 128 << 20  # four row groups of the rated table with 19 columns, or fourteen of the account days
-# Row groups can be skipped by these only: rows come in their order, or nearly. Elsewhere a row group spans nearly all
-# values, and statistics would cost a third of the writer's time (measured: 480 against 315 ns a row of 19 columns).
-ORDERED = frozenset(["source_id", "record_no", "start_time", "cycle", "host_cycle", "account_id", "day"])
-# Split into bytes, numbers around zero alternate between all ones and all zeros: 34 against 20 ns a row, and larger.
-SIGNED = frozenset(["margin_amount"])
-LOW_CARDINALITY = frozenset(["apn", "serving_network", "node_id", "field", "location"])
-
-
-@cache
-def _whole_pages() -> dict[str, int]:
-    """A column of a row group is one page of at most 1 MiB.
-
-    In pages of 20,000 rows, where that is the default, compressing costs a tenth more time and 6 % more bytes.
-    """
-    import pyarrow.parquet as pq
-
-    known = "max_rows_per_page" in signature(pq.write_table).parameters
-    return {"max_rows_per_page": digest.BLOCK_ROWS} if known else {}
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    if pa.types.is_decimal(kind):
-        return kind.precision <= 18  # a wider one is no INT64
-    return pa.types.is_integer(kind) or pa.types.is_timestamp(kind) or pa.types.is_date(kind)
-
-
-def encodings(table_schema: pa.Schema) -> dict[str, Any]:
-    """Options of a Parquet writer for a table of this schema."""
-    dictionary, split = [], {}
-    for field in table_schema:
-        kind = field.type
-        if pa.types.is_dictionary(kind) or field.name in LOW_CARDINALITY:
-            dictionary.append(field.name)
-        elif _is_number(kind):
-            split[field.name] = "DELTA_BINARY_PACKED" if field.name in SIGNED else "BYTE_STREAM_SPLIT"
-    return {
-        "compression": "zstd",
-        "compression_level": 1,
-        "use_dictionary": dictionary or False,
-        "column_encoding": split or None,
-        "store_decimal_as_integer": True,
-        "write_statistics": [field.name for field in table_schema if field.name in ORDERED],
-        **_whole_pages(),
-    }
 
 
 class _Part:
@@ -217,21 +169,15 @@ class Writers:
                     future.result()
 
     def _write(self, part: _Part) -> None:
-        import pyarrow.parquet as pq
-
         try:
-            with (
-                self.disk.create(part.path) as file,
-                pq.ParquetWriter(file, part.schema, **encodings(part.schema)) as sink,
-            ):
+            with self.disk.create(part.path) as file, TableFile(file, part.schema) as sink:
                 while (waiting := part.groups.get()) is not None:
                     number, size_bytes, group = waiting
                     if part.digest is not None:
                         with self.clock.measure("digest", group.num_rows):
                             part.digest.put(number, group)
                     with self.clock.measure("write", group.num_rows):
-                        group = pa.Table.from_arrays(group.columns, schema=part.schema)
-                        sink.write_table(group, row_group_size=max(group.num_rows, 1))
+                        sink.write(group)
                     del waiting, group
                     self.room.give_back(size_bytes)
         except BaseException:
