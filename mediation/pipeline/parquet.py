@@ -84,7 +84,8 @@ class TableFile:
 
         narrow = [field.with_type(NARROW) if field.type == AMOUNT else field for field in table_schema]
         self._schema = pa.schema(narrow)
-        self._writer = pq.ParquetWriter(file, self._schema, store_schema=False, **encodings(table_schema))
+        self._sink = _arrows_own(file)
+        self._writer = pq.ParquetWriter(self._sink or file, self._schema, store_schema=False, **encodings(table_schema))
         told = base64.b64encode(table_schema.serialize().to_pybytes()).decode()
         self._writer.add_key_value_metadata({"ARROW:schema": told})
 
@@ -92,13 +93,25 @@ class TableFile:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._writer.close()
+        try:
+            self._writer.close()
+        finally:
+            if self._sink is not None:
+                self._sink.close()
 
     def write(self, group: pa.Table) -> None:
         """Write a row group."""
         columns = [_narrowed(column) if column.type == AMOUNT else column for column in group.columns]
         narrow = pa.Table.from_arrays(columns, schema=self._schema)
         self._writer.write_table(narrow, row_group_size=max(group.num_rows, 1))
+
+
+def _arrows_own(file: IO[bytes]) -> pa.OSFile | None:
+    """The same file as Arrow opens it, where it is one: into Python's every page would wait for the interpreter."""
+    try:
+        return pa.OSFile(f"/dev/fd/{file.fileno()}", "wb")
+    except (AttributeError, OSError):  # no file of the system's, or none that can be opened by its number
+        return None
 
 
 def _narrowed(amounts: pa.ChunkedArray) -> pa.ChunkedArray:
