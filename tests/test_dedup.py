@@ -483,3 +483,13 @@ def test_memory_per_key_is_within_the_contract(share):
         fresh, _ = admission.admit(prints, usage, number * size)
         assert fresh.num_rows == size
         assert number < (23 if share == 1 else 12) or admission.nbytes / len(admission) <= 32
+
+
+def test_what_was_cleared_is_fresh_again():
+    admission, size = Admission(), 1000
+    prints = prints_batch(np.arange(2 * size, dtype=np.uint64).reshape(-1, 2), np.zeros(size, np.int32))
+    usage = Batch.of(pa.record_batch({"record_no": np.arange(size)}))
+    assert [admission.admit(prints, usage, number * size)[0].num_rows for number in range(2)] == [size, 0]
+    admission.clear()
+    assert len(admission) == 0
+    assert admission.admit(prints, usage, 2 * size)[0].num_rows == size

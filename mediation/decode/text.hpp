@@ -7,12 +7,18 @@
 
 #include <cstdint>
 #include <cstring>
+#include <numeric>
 #include <vector>
 
 #include "decode/fields.hpp"
 #include "decode/records.hpp"
 
 namespace mediation {
+
+// Rows that stay: `count` of them from `row`; where each record is a row, of the records from `record`.
+struct Run {
+    uint32_t row, record, count;
+};
 
 struct Work {
     Records records;
@@ -25,7 +31,8 @@ struct Work {
     std::vector<uint32_t> zone_hints;     // by field
     std::vector<int64_t> unreadable;      // by column
     uint8_t* flags = nullptr;
-    uint32_t* kept_rows = nullptr;  // null: all of them
+    std::vector<Run> runs;          // of the rows that are kept
+    uint32_t* kept_rows = nullptr;  // … one by one; null: all of them
     uint32_t kept = 0;
     int64_t length = 0;  // of the text
     int64_t usage_bytes = 0;
@@ -150,16 +157,52 @@ inline __int128 control_sum(const TextPlan& plan, const Work& w, int32_t column)
 
 namespace detail {
 
-struct Run {
-    size_t first, count;
-};
-
 // Moves the kept rows of a column together, a run of neighbours at a time.
 inline void keep_rows(uint8_t* data, size_t width, const std::vector<Run>& runs) noexcept {
     uint8_t* out = data;
     for (const Run& run : runs) {
-        if (out != data + run.first * width) std::memmove(out, data + run.first * width, run.count * width);
+        const uint8_t* from = data + run.row * width;
+        if (out != from) std::memmove(out, from, run.count * width);
         out += run.count * width;
+    }
+}
+
+// What stays where every record has one row or none: looks at the faults, of which there are few.
+inline void find_kept(Work& w) {
+    const Records& r = w.records;
+    uint32_t row = 0, record = 0;  // of the run that goes on
+    for (uint32_t at = 0; at <= r.records; ++at) {
+        if (at < r.records && r.fault[at] == 0) continue;
+        const uint32_t count = at - record;
+        if (count) w.runs.push_back({row, record, count});
+        std::iota(w.kept_rows + w.kept, w.kept_rows + w.kept + count, row);
+        w.kept += count;
+        row += count;
+        record = at + 1;
+        if (at == r.records) return;
+        const uint32_t bytes = r.end[at] - r.begin[at];
+        const bool has_row = row < r.rows && r.row_record[row] == at;
+        row += has_row;
+        w.usage_bytes -= bytes;
+        w.record_bytes -= has_row ? 0 : bytes;
+    }
+}
+
+// The same where a record may have many rows: one by one.
+inline void find_kept_items(Work& w) {
+    const Records& r = w.records;
+    w.record_bytes = w.usage_bytes = 0;
+    for (uint32_t row = 0; row < r.rows; ++row) {
+        const uint32_t record = r.row_record[row];
+        const uint32_t bytes = r.row_item[row] ? 0 : r.end[record] - r.begin[record];
+        const bool sound = r.fault[record] == 0;
+        w.record_bytes += bytes;
+        w.usage_bytes += sound ? bytes : 0;
+        w.kept_rows[w.kept] = row;
+        w.kept += sound;
+        if (!sound) continue;
+        if (w.runs.empty() || w.runs.back().row + w.runs.back().count != row) w.runs.push_back({row, record, 0});
+        ++w.runs.back().count;
     }
 }
 
@@ -167,33 +210,22 @@ inline void keep_rows(uint8_t* data, size_t width, const std::vector<Run>& runs)
 
 // Step 3. Leaves the rows without a fault, counts bytes. False when memory is exhausted.
 inline bool compact(const TextPlan& plan, Work& w) {
-    Records& r = w.records;
-    w.kept = r.rows;
+    const Records& r = w.records;
     w.record_bytes = w.usage_bytes = w.length - r.filler_bytes;
-    if (!r.faulty) return true;
-    if (!(w.kept_rows = detail::take_rows(w, r.rows))) return false;
-    std::vector<detail::Run> runs;
-    uint32_t kept = 0;
-    w.record_bytes = w.usage_bytes = 0;
-    for (uint32_t row = 0; row < r.rows; ++row) {
-        const uint32_t record = r.row_record[row];
-        const uint32_t bytes = r.row_item && r.row_item[row] ? 0 : r.end[record] - r.begin[record];
-        const bool sound = r.fault[record] == 0;
-        w.record_bytes += bytes;
-        w.usage_bytes += sound ? bytes : 0;
-        w.kept_rows[kept] = row;
-        kept += sound;
-        if (!sound) continue;
-        if (runs.empty() || runs.back().first + runs.back().count != row) runs.push_back({row, 0});
-        ++runs.back().count;
+    if (!r.faulty) {
+        w.kept = r.rows;
+        w.runs.push_back({0, 0, r.rows});
+        return true;
     }
-    w.kept = kept;
+    if (!(w.kept_rows = detail::take_rows(w, r.rows))) return false;
+    if (r.row_item) detail::find_kept_items(w);
+    else detail::find_kept(w);
     w.undecodable_bytes = w.length - r.filler_bytes - w.record_bytes;
-    detail::keep_rows(w.flags, 1, runs);
+    detail::keep_rows(w.flags, 1, w.runs);
     for (size_t c = 0; c < plan.columns.size(); ++c) {
-        if (w.nulls[c]) detail::keep_rows(w.nulls[c], 1, runs);
+        if (w.nulls[c]) detail::keep_rows(w.nulls[c], 1, w.runs);
         const auto width = static_cast<size_t>(kWidths[static_cast<int>(plan.columns[c].kind)]);
-        if (w.data[c]) detail::keep_rows(w.data[c], width, runs);
+        if (w.data[c]) detail::keep_rows(w.data[c], width, w.runs);
     }
     return true;
 }
@@ -334,25 +366,28 @@ inline void derive(const TextPlan& plan, const Work& w, const std::vector<Column
     }
 }
 
-// Provenance of the kept rows; a loop a column, because a compiler makes those wide.
+// Provenance of the kept rows; where a row is a record, by loops of one column, which a compiler makes wide.
 inline void provenance(const Work& w, int32_t source_id, int64_t byte_offset, int32_t* source, int64_t* record_no,
                        int16_t* item_no, int64_t* offset, int64_t* length) noexcept {
     const Records& r = w.records;
-    const uint32_t kept = w.kept;
-    std::fill_n(source, kept, source_id);
-    if (kept == r.records && !r.row_item) {
-        std::fill_n(item_no, kept, int16_t{0});
-        for (uint32_t i = 0; i < kept; ++i) record_no[i] = i;
-        for (uint32_t i = 0; i < kept; ++i) offset[i] = byte_offset + r.begin[i];
-        for (uint32_t i = 0; i < kept; ++i) length[i] = r.end[i] - r.begin[i];
-        return;
-    }
-    for (uint32_t i = 0; i < kept; ++i) {
+    std::fill_n(source, w.kept, source_id);
+    for (uint32_t i = 0; r.row_item && i < w.kept; ++i) {
         const uint32_t row = w.kept_rows ? w.kept_rows[i] : i, record = r.row_record[row];
         record_no[i] = record;
-        item_no[i] = r.row_item ? r.row_item[row] : int16_t{0};
+        item_no[i] = r.row_item[row];
         offset[i] = byte_offset + r.begin[record];
         length[i] = r.end[record] - r.begin[record];
+    }
+    if (r.row_item) return;
+    std::fill_n(item_no, w.kept, int16_t{0});
+    for (const Run& run : w.runs) {
+        const uint32_t *begin = r.begin + run.record, *end = r.end + run.record;
+        for (uint32_t i = 0; i < run.count; ++i) record_no[i] = run.record + i;
+        for (uint32_t i = 0; i < run.count; ++i) offset[i] = byte_offset + begin[i];
+        for (uint32_t i = 0; i < run.count; ++i) length[i] = end[i] - begin[i];
+        record_no += run.count;
+        offset += run.count;
+        length += run.count;
     }
 }
 

@@ -229,6 +229,15 @@ cdef class Admission:
         if not len(self):
             self.seen.get().expect(<uint64_t> min(max(records, 0), MOST_EXPECTED))
 
+    def clear(self):
+        """Forget everything, and give the memory back: 0.1 ms a megabyte, in which other threads may run."""
+        cdef unique_ptr[SeenSet] gone
+        gone.swap(self.seen)
+        self.seen.reset(new SeenSet(False))
+        self.days = vector[uint16_t]()
+        with nogil:
+            gone.reset()
+
     @property
     def nbytes(self):
         """Memory of the set, in bytes."""

@@ -20,7 +20,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -202,8 +202,7 @@ class Engine:
                         self._changed.notify_all()  # there is room for another
                     elif self._taken == self._jobs and self._is_drained():
                         self.completed = True
-                        if not self._remembers:
-                            self.admission = None  # its memory is a third of a run's, and what follows needs some
+                        self._forget()
                         return
                     elif (step := self._find_step()) is None:
                         self._changed.wait()
@@ -214,6 +213,13 @@ class Engine:
                     self._try(step)
         finally:
             self.stop()
+
+    def _forget(self) -> None:
+        """Give the set up where nobody asks for it: it is a third of a run's memory, and what follows needs some."""
+        if self.admission is not None and not self._remembers:
+            with suppress(RuntimeError):  # no thread is to be had: it is given back here
+                threading.Thread(target=self.admission.clear, daemon=True).start()
+            self.admission = None
 
     def stop(self) -> None:
         """End all threads; what they have not delivered is lost."""
