@@ -402,6 +402,36 @@ def test_duckdb_reads_a_batch(nothing_leaks):
     del table
 
 
+def many_rows(times=40) -> pa.RecordBatch:
+    """VALUES over and over, of one dictionary."""
+    return pa.Table.from_batches([record_batch()] * times).combine_chunks().to_batches()[0]
+
+
+@given(st.sets(st.integers(0, 199)).map(sorted), st.booleans())
+@settings(max_examples=60)
+def test_rows_that_are_kept_are_those_that_are_taken(rows, shared):
+    imported = Batch.of(many_rows())
+    built = imported.take(selection(range(200)), VALUES)
+    wanted = pa.record_batch(built.take(selection(rows), VALUES))
+    others = built.select(["utf8", "i64"]) if shared else None
+    kept = [built.keep(selection(rows), names) for names in (["utf8", "i64"], ["code"])]
+    assert built.names == [name for name in VALUES if name not in ("utf8", "i64", "code")]
+    kept.append(built.keep(selection(rows), built.names))
+    for batch in kept:
+        assert pa.record_batch(batch).equals(wanted.select(batch.names))
+        pa.record_batch(batch).validate(full=True)
+    if shared:
+        assert pa.record_batch(others).equals(many_rows().select(["utf8", "i64"]))
+
+
+def test_rows_that_were_imported_do_not_move():
+    for name in VALUES:
+        theirs = many_rows().select([name])
+        kept = Batch.of(theirs).keep(selection([3, 8, 190]), [name])
+        assert pa.record_batch(kept).equals(theirs.take(pa.array([3, 8, 190])))
+        assert theirs.equals(many_rows().select([name]))
+
+
 # ------------------------------------------------------------------------------------------- control totals
 
 TOTALS = {  # of what stands in VALUES, nulls passed over

@@ -81,6 +81,7 @@ cdef class Dictionary:
 cdef class Batch:
     """Immutable columns of equal length."""
     cdef shared_ptr[BatchData] native
+    cdef int give_up(self, Batch taken) except -1  # its columns leave this batch
     cdef vector[RowRun] runs(self, Batch selection) except *  # None: all; ValueError when it points outside
     cdef ColumnView view(self, str name) except *        # KeyError when there is no such column
     cdef ColumnView view_or_none(self, str name) except *  # .present() is false when there is no such column

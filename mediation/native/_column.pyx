@@ -2,7 +2,7 @@
 
 Conventions
 -----------
-- A `Batch` never changes; `select` and `zip` share its buffers.
+- A `Batch` never changes, but that `keep` takes columns away from it; `select` and `zip` share its buffers.
 - Capsules are named and released as the Arrow PyCapsule interface says: a struct that was moved out has a null release.
 """
 
@@ -22,6 +22,8 @@ cdef extern from "native/gather.hpp" namespace "mediation" nogil:
         int64_t records, items, bytes
     Amount amount_of(const ColumnView& item_no, const ColumnView& byte_length, const vector[RowRun]& runs)
     void gather(const ColumnView& column, const vector[RowRun]& runs, ColumnOut& out)
+    cbool gather_in_place(Column& column, const vector[RowRun]& runs, int64_t count)
+    cbool is_ours_alone(const Column& column)
     cbool has_offsets(Kind kind)
 
 cdef extern from "native/totals.hpp" namespace "mediation" nogil:
@@ -236,6 +238,35 @@ cdef class Batch:
         for i in range(columns):
             batch.native.get().columns.push_back(finish_column(built[i], count))
         return batch
+
+    def keep(self, Batch selection, names):
+        """What `take` gives, but the columns leave this batch: what nobody else has is not copied."""
+        cdef vector[RowRun] runs = self.runs(selection)
+        cdef int64_t count = selection.num_rows
+        cdef Batch kept = self.select(names)
+        cdef size_t i
+        cdef cbool enough = True
+        cdef vector[Column]* columns = &kept.native.get().columns
+        self.give_up(kept)
+        for i in range(columns.size()):
+            if not is_ours_alone(columns[0][i]):
+                return kept.take(selection, names)
+        with nogil:  # once: every return to Python is a wait for the other threads
+            for i in range(columns.size()):
+                enough = enough and gather_in_place(columns[0][i], runs, count)
+        if not enough:
+            raise MemoryError
+        kept.native.get().length = count
+        return kept
+
+    cdef int give_up(self, Batch taken) except -1:
+        cdef vector[Column] left
+        cdef size_t i
+        for i in range(self.native.get().columns.size()):
+            if taken.native.get().find(self.native.get().columns[i].name) == NULL:
+                left.push_back(self.native.get().columns[i])
+        self.native.get().columns.swap(left)
+        return 0
 
     def amounts(self, selections):
         """Records, items and bytes of usage: for each selection of the selected rows, for None of all.

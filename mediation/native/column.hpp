@@ -113,6 +113,7 @@ struct Column {
     ColumnView view;
     std::shared_ptr<const Dictionary> dictionary;
     std::shared_ptr<void> owners[3];  // validity, data, offsets
+    bool built = false;               // here, and not imported: its memory is the pool's
 };
 
 struct BatchData {
@@ -138,6 +139,7 @@ inline bool build_column(BuildColumn& built, std::string name, Kind kind, bool n
                          std::shared_ptr<const Dictionary> dictionary, int64_t capacity, int64_t bytes_capacity) {
     if (bytes_capacity > INT32_MAX) return false;
     built.column.name = std::move(name);
+    built.column.built = true;
     built.column.dictionary = std::move(dictionary);
     built.out.kind = built.column.view.kind = kind;
     built.out.capacity = capacity;

@@ -100,10 +100,6 @@ class Finisher:
         set_aside = [rows for rows in (job.too_old, rating and rating.suspended) if rows is not None and rows.num_rows]
         rejects = suspended = duplicates = rated = usage = None
         with engine.clock.measure("collect", job.usage.num_rows):
-            if rating is None:
-                usage = self.columns.usage_table(job.usage, job.fresh)
-            else:
-                rated = self.columns.rated_table(job.usage, rating.rated_rows, rating.rated)
             if set_aside:
                 suspended = self._suspended(job, set_aside)
             if job.rejects.num_rows:
@@ -111,7 +107,11 @@ class Finisher:
             if job.duplicates is not None and job.duplicates.num_rows:
                 firsts = engine.first_places(job.duplicates)
                 duplicates = self.columns.duplicates_table(job.usage, job.duplicates, firsts, job.prints)
-        self._count(job, rating, set_aside)
+            self._count(job, rating, set_aside)
+            if rating is None:  # last, either of them: what is handed on leaves the batch
+                usage = self.columns.usage_table(job.usage, job.fresh)
+            else:
+                rated = self.columns.rated_table(job.usage, rating.rated_rows, rating.rated)
         return RunBatch(job.state.audit.source_id, rated, rejects, suspended, duplicates, usage)
 
     def _suspended(self, job: Job, set_aside: list[Batch]) -> pa.Table:

@@ -69,13 +69,13 @@ class Columns:
         return pa.schema([field.with_nullable(field.name not in self._required) for field in getattr(self, name)])
 
     def rated_table(self, usage: Batch, rows: Batch, rated: Batch) -> pa.Table:
-        """The rated rows: `rated` stands beside the usage of `rows`."""
+        """The rated rows: `rated` stands beside the usage of `rows`, whose columns leave `usage`."""
         whole = rows.num_rows == usage.num_rows
-        return _table(self._rated_form, rated, usage if whole else usage.take(rows, self._of_usage))
+        return _table(self._rated_form, rated, usage if whole else usage.keep(rows, self._of_usage))
 
     def usage_table(self, usage: Batch, rows: Batch | None) -> pa.Table:
-        """Usage that is handed on as it is: the rows of a selection, or all."""
-        return _table(self._rated_form, usage if rows is None else usage.take(rows, self.asked))
+        """Usage that is handed on as it is: the rows of a selection, whose columns leave `usage`, or all."""
+        return _table(self._rated_form, usage if rows is None else usage.keep(rows, self.asked))
 
     def rejects_table(self, rejects: Batch) -> pa.Table:
         """The rejects as they came."""
