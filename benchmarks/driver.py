@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import os
 from collections import Counter
-from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,11 +65,6 @@ TASKS = {
 }
 
 
-def micro(amount: Decimal) -> int:
-    """A decimal amount in micro-yuan."""
-    return int(Decimal(amount).scaleb(6))
-
-
 def rows_of(table: pa.Table | None) -> int:
     """Rows of a table that may be absent."""
     return 0 if table is None else table.num_rows
@@ -114,13 +108,11 @@ def collect(stream: md.pipeline.run.Stream, way: Way) -> dict[str, int]:
 
 def process(paths: list[str], book: md.Rulebook, way: Way, threads: int) -> dict[str, int]:
     """A whole run in memory."""
-    import pyarrow.compute as pc
-
     run = md.process(paths, book, threads=threads, columns=way.columns, settle=False)
-    amounts = {name: pc.sum(run.rated[f"{name}_amount"]).as_py() for name in ("wholesale", "retail")}
+    amounts = md.control_totals(run.rated.select(["wholesale_amount", "retail_amount"]))
     return {
         **counted(way, run.rated.num_rows, run.rejects.num_rows, run.duplicates.num_rows + run.suspended.num_rows),
-        **{f"sum_{name}": micro(amount or 0) for name, amount in amounts.items()},
+        **{f"sum_{name}": amounts[f"{name}_amount"] for name in ("wholesale", "retail")},
     }
 
 

@@ -14,8 +14,9 @@ import pytest
 
 import mediation.sample
 from mediation.decode.source import Source
+from mediation.errors import UsageError
 from mediation.pipeline import engine, finish
-from mediation.pipeline.run import process
+from mediation.pipeline.run import process, stream
 from mediation.pipeline.spool import Spool
 from mediation.rulebook import load_rulebook
 from mediation.sample.generate import generate
@@ -105,3 +106,24 @@ def test_a_failure_in_a_thread_is_raised_where_results_are_taken(day, book, monk
     with pytest.raises(ZeroDivisionError):
         process(day[0], book, threads=3)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("mediation-")]
+
+
+def test_a_consumer_that_dawdles_is_waited_for(day, book, monkeypatch):
+    monkeypatch.setitem(Source.__init__.__kwdefaults__, "chunk_bytes", 10_000)
+    batches, most = stream(day[0], book, threads=3), 0
+    for number, _ in enumerate(batches):
+        if number < 10:
+            time.sleep(0.05)
+        most = max(most, len(batches._engine._results))
+    assert 1 < most <= batches._engine._window
+
+
+@pytest.mark.parametrize("batch_bytes", [0, -1, 1 << 31])
+def test_a_batch_has_a_size(day, book, batch_bytes):
+    with pytest.raises(UsageError, match="a batch of"):
+        stream(day[0], book, batch_bytes=batch_bytes)
+
+
+def test_batches_may_be_small(day, book):
+    few, many = (sum(1 for _ in stream(day[0], book, batch_bytes=size)) for size in (1 << 22, 1 << 18))
+    assert few < many

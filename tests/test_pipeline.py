@@ -283,6 +283,14 @@ def test_a_parquet_file_holds_the_rows_and_the_types_that_it_was_given(data):
     assert pq.read_schema(memory).equals(table.schema)
 
 
+def test_arrow_writes_a_file_itself(tmp_path):
+    table = pa.table({"n": [1, 2]})
+    with (tmp_path / "x").open("wb") as file, parquet.TableFile(file, table.schema) as sink:
+        assert type(sink._sink) is pa.OSFile
+        sink.write(table)
+    assert pq.read_table(tmp_path / "x").equals(table)
+
+
 def test_other_tools_read_the_folder(day, book, whole, tmp_path, monkeypatch, polars):
     monkeypatch.setattr(output, "PART_ROWS", 10_000)
     out = tmp_path / "out"

@@ -240,7 +240,7 @@ cdef class Batch:
         return batch
 
     def keep(self, Batch selection, names):
-        """What `take` gives, but the columns leave this batch: what nobody else has is not copied."""
+        """What `take` gives, but the columns leave this batch: most rows of what nobody else has are not copied."""
         cdef vector[RowRun] runs = self.runs(selection)
         cdef int64_t count = selection.num_rows
         cdef Batch kept = self.select(names)
@@ -248,6 +248,8 @@ cdef class Batch:
         cdef cbool enough = True
         cdef vector[Column]* columns = &kept.native.get().columns
         self.give_up(kept)
+        if not self.num_rows // 4 * 3 <= count <= self.num_rows:  # few rows would hold the memory of many
+            return kept.take(selection, names)
         for i in range(columns.size()):
             if not is_ours_alone(columns[0][i]):
                 return kept.take(selection, names)

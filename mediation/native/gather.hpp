@@ -7,6 +7,7 @@
 // - In place rows only move towards the first: what is written over has been read.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -147,6 +148,7 @@ inline void gather(const ColumnView& in, const std::vector<RowRun>& runs, Column
 inline bool is_ours_alone(const Column& column) noexcept {
     for (const auto& owner : column.owners)
         if (owner && owner.use_count() != 1) return false;
+    std::atomic_thread_fence(std::memory_order_acquire);  // what another has read, it has read before it let go
     return column.built && column.view.offset == 0;
 }
 

@@ -98,9 +98,10 @@ class Pool {
     }
 
     bool free_of(int c) {
-        for (auto& place : kept_) {
-            if (place[c].empty()) continue;
-            std::free(pop(place[c]));
+        for (int i = kPlaces - 1; i >= 0; --i) {  // the first is mostly the main thread's
+            std::vector<uint8_t*>& blocks = kept_[i][c];
+            if (blocks.empty()) continue;
+            std::free(pop(blocks));
             kept_bytes_ -= class_bytes(c);
             return true;
         }

@@ -172,7 +172,9 @@ class Engine:
             self.keys = dedup.compile_keys(book, past.secret, dated=past.dated)
             self.admission = dedup.Admission(self._bounded.asked, dated=past.dated)
         self._tickets = self._read(listed)
-        self._changed = threading.Condition(threading.Lock())  # what there is to do or to take, and failures
+        # Taken by itself, not by entering the condition: that is Python, where a signal may come and leave it locked.
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)  # what there is to do or to take, and failures
         # A thread is at it, and stays at it when it fails: then all others stop.
         self._reading = self._taking_in = self._admitting = False
         self._issued = self._turn = self._jobs = self._taken = 0
@@ -192,7 +194,7 @@ class Engine:
         self._start()
         try:
             while True:
-                with self._changed:
+                with self._lock:
                     if self._failure is not None:
                         raise self._failure
                     ready, step = self._taken in self._results, None
@@ -251,14 +253,14 @@ class Engine:
             self._fail(failure)
 
     def _fail(self, failure: BaseException) -> None:
-        with self._changed:
+        with self._lock:
             if self._failure is None:
                 self._failure = failure
             self._changed.notify_all()
 
     def _next_step(self) -> Callable[[], None] | None:
         """What a thread is to do next; None when all is done, or one has failed."""
-        with self._changed:
+        with self._lock:
             while True:
                 step = None if self._failure else self._find_step()
                 if step is not None or self._failure or self._is_drained():
@@ -271,6 +273,9 @@ class Engine:
         As many jobs as threads are kept ready, for those who come while another reads. A job begins when there is room
         for its result.
         """
+        if self._turn in self._decoded and not self._taking_in:
+            self._taking_in = True
+            return self._take_turn
         waiting = len(self._ready)
         on_the_way = self._issued - self._turn + waiting
         may_read = not self._reading and not self._exhausted and on_the_way < 2 * self.threads
@@ -309,7 +314,7 @@ class Engine:
                 self.admission.expect(self._expected(job.usage))
             fresh, duplicates = self.admission.admit(job.prints, job.usage, job.ordinal_base)
             duplicates, too_old = self._bounded.part(duplicates, job.prints)
-        with self._changed:
+        with self._lock:
             self._admitting = False
             self._changed.notify_all()
         return job._replace(fresh=fresh, duplicates=duplicates, too_old=too_old)
@@ -320,7 +325,7 @@ class Engine:
         return records * self._listed_bytes // max(size_bytes, 1)
 
     def _deliver(self, number: int, result: Any) -> None:
-        with self._changed:
+        with self._lock:
             self._raise_if_stopped()
             self._results[number] = result
             if number == self._taken:
@@ -333,7 +338,7 @@ class Engine:
     def _next_ticket(self) -> Ticket | None:
         with self.clock.measure("read"):
             found = next(self._tickets, None)
-        with self._changed:
+        with self._lock:
             self._reading = False
             self._changed.notify_all()
             if found is None:
@@ -377,29 +382,21 @@ class Engine:
             if self.keys is not None:
                 with self.clock.measure("deduplicate", decoded.usage.num_rows):
                     prints = dedup.fingerprint(self.keys, decoded.usage)
-        with self._changed:
+        with self._lock:
             self._decoded[ticket.number] = ticket.state, ticket.refusal, decoded, prints
-            if self._taking_in:
-                return  # that thread comes to it
-            self._taking_in = True
-        del ticket, decoded, prints  # the chunk's memory: a turn may take long
-        self._take_turns()
+            self._changed.notify_all()
 
     # ---------------------------------------------------------- in the tickets' turn: one thread at a time
 
-    def _take_turns(self) -> None:
-        while True:
-            with self._changed:
-                self._raise_if_stopped()
-                if self._turn not in self._decoded:
-                    self._taking_in = False
-                    return
-                state, refusal, decoded, prints = self._decoded.pop(self._turn)
-            jobs = self._end(state, refusal) if decoded is None else self._take_in(state, decoded, prints)
-            with self._changed:
-                self._turn += 1
-                self._ready.extend(jobs)
-                self._changed.notify_all()
+    def _take_turn(self) -> None:
+        with self._lock:
+            state, refusal, decoded, prints = self._decoded.pop(self._turn)
+        jobs = self._end(state, refusal) if decoded is None else self._take_in(state, decoded, prints)
+        with self._lock:
+            self._turn += 1
+            self._taking_in = False
+            self._ready.extend(jobs)
+            self._changed.notify_all()
 
     def _take_in(self, state: SourceState, decoded: Any, prints: Batch | None) -> list[Job]:
         decoded.number(state.records)

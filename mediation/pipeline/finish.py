@@ -133,13 +133,10 @@ class Finisher:
     def _count(self, job: Job, rating: rate.Rating | None, set_aside: list[Batch]) -> None:
         selections: dict[str, Batch | None] = {"everything": None, "fresh": job.fresh}
         if rating is not None:
-            all_rated = job.fresh is not None and rating.rated_rows.num_rows == job.fresh.num_rows  # the same rows then
-            selections |= {"suspended": rating.suspended} | ({} if all_rated else {"rated": rating.rated_rows})
+            selections |= {"rated": rating.rated_rows, "suspended": rating.suspended}
         apart = {"duplicates": job.duplicates, "too_old": job.too_old}
         selections |= {name: rows for name, rows in apart.items() if rows is not None}
         amounts = dict(zip(selections, job.usage.amounts(selections.values()), strict=True))
-        if rating is not None:
-            amounts.setdefault("rated", amounts["fresh"])
         measured = {name: amounts[name] for name in ("rated", "suspended", "duplicates") if name in amounts}
         if rating is None:
             measured["held_after"] = amounts["fresh"]

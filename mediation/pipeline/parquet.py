@@ -69,6 +69,18 @@ def encodings(table_schema: pa.Schema) -> dict[str, Any]:
     }
 
 
+@cache
+def _narrow_is_written() -> bool:
+    """Whether this pyarrow writes decimal64; the first that have the type do not."""
+    import pyarrow.parquet as pq
+
+    try:
+        pq.write_table(pa.table({"amount": pa.array([], NARROW)}), pa.BufferOutputStream())
+    except pa.ArrowNotImplementedError:
+        return False
+    return True
+
+
 class TableFile:
     """A Parquet file while it is written; a context manager.
 
@@ -82,7 +94,8 @@ class TableFile:
     def __init__(self, file: IO[bytes], table_schema: pa.Schema):
         import pyarrow.parquet as pq
 
-        narrow = [field.with_type(NARROW) if field.type == AMOUNT else field for field in table_schema]
+        amount = NARROW if _narrow_is_written() else AMOUNT
+        narrow = [field.with_type(amount) if field.type == AMOUNT else field for field in table_schema]
         self._schema = pa.schema(narrow)
         self._sink = _arrows_own(file)
         self._writer = pq.ParquetWriter(self._sink or file, self._schema, store_schema=False, **encodings(table_schema))
@@ -101,7 +114,8 @@ class TableFile:
 
     def write(self, group: pa.Table) -> None:
         """Write a row group."""
-        columns = [_narrowed(column) if column.type == AMOUNT else column for column in group.columns]
+        narrows = zip(group.columns, self._schema, strict=True)
+        columns = [_narrowed(column) if field.type == NARROW else column for column, field in narrows]
         narrow = pa.Table.from_arrays(columns, schema=self._schema)
         self._writer.write_table(narrow, row_group_size=max(group.num_rows, 1))
 
@@ -110,7 +124,7 @@ def _arrows_own(file: IO[bytes]) -> pa.OSFile | None:
     """The same file as Arrow opens it, where it is one: into Python's every page would wait for the interpreter."""
     try:
         return pa.OSFile(f"/dev/fd/{file.fileno()}", "wb")
-    except (AttributeError, OSError):  # no file of the system's, or none that can be opened by its number
+    except (AttributeError, OSError):  # hashed as it is written, no file of the system's, or not to be opened so
         return None
 
 

@@ -66,6 +66,8 @@ class Stream(Finished):
     ):
         if through not in STAGES:
             raise UsageError(f"there is no stage {through!r}; a run goes through {', '.join(STAGES)}")
+        if batch_bytes is not None and not 0 < batch_bytes < 1 << 31:
+            raise UsageError(f"a batch of {batch_bytes} bytes: between 1 and 2 GiB")
         self.book = book
         self.threads = max(1, threads if threads is not None else os.cpu_count() or 1)
         self.listed, self.hash_name = listed, past.hash_name
@@ -144,7 +146,7 @@ def stream(
     paths : iterable of path
     book : Rulebook
     threads : int, optional
-        Default: as many as there are processors.
+        Default: as many as there are processors. The one that takes the batches is one of them.
     columns : str or iterable of str, optional
         Of the rated batches: names, or the name of a set of the rule book. Default: all.
     through : str
@@ -153,7 +155,8 @@ def stream(
     settle : bool
         False: no account days and no settlement, for those who add up themselves.
     batch_bytes : int, optional
-        Of a file, in a batch: 2 MiB, which a processor's cache holds. For whom every batch is dear, 4 MiB.
+        Of a file, in a batch: 2 MiB, which a processor's cache holds (of BER 4). For whom every batch is dear, 4 MiB.
+        No header or trailer of a BER file may be longer.
 
     Returns
     -------

@@ -2,9 +2,10 @@
 
 Conventions
 -----------
-- One number a column, modulo 2^64. A record that is lost, doubled or altered shows, whatever the order of the rows.
+- One number a column, modulo 2^64. A record that is lost or doubled shows, or a number that was altered, whatever the
+  order of the rows; a text of the same length or values that changed places do not.
 - Numbers, instants and days are added up; a decimal counts as the integer that it is stored as (amounts: micros), a
-  code as its place in the dictionary, a text with its length in bytes. A null counts nothing.
+  code as its place in the dictionary (of one rule book), a text with its length in bytes. A null counts nothing.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def control_totals(source: Any) -> dict[str, int]:
     Raises
     ------
     TypeError
-        A column has a type that no table of a run has.
+        A column has a type that no kernel reads: a settlement's wide sums are such.
     """
     table = as_table(source)
     totals = Counter(dict.fromkeys(table.column_names, 0))

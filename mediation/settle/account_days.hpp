@@ -7,7 +7,7 @@
 //   of the yardstick), and so does folding when they are half as many (67 against 57). Where most were new, four times
 //   as many wait: they need their memory anyway.
 // - Memory is 32 bytes an account day, as much again for rows not folded yet (four times as much at most, should an
-//   account's days suddenly repeat), and a chunk a partition.
+//   account's days suddenly repeat), a chunk a partition, and while one is folded 80 bytes for each of its rows.
 // - Sums are int64 and checked; whether they fit a line is asked at the end, so that no order of threads matters.
 // - Threads add at the same time: a batch is first sorted by partition, and each lock is taken once a batch.
 #pragma once

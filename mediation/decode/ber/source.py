@@ -29,6 +29,7 @@ from mediation.errors import SourceRefused, UsageError
 from mediation.rulebook.tags import paths_of, tag_of
 
 MOST_OUTSIDE = 1 << 21  # octets of a header or trailer: a few thousand recording entities take a tenth of that
+CHUNK_BYTES = (1 << 22) - 64  # a header is read whole: twice as much as text has
 LEAST_MEAN_BYTES = 128  # of rows; smaller ones are cut into more pieces, because a row's columns take more than they
 FILLER = b"\x00\xff"
 _NO_FILLER = re.compile(rb"[^\x00\xff]")
@@ -53,10 +54,10 @@ class BerSource(FileSource):
         The header of TS 32.297, where the file has one.
     """
 
-    def __init__(self, *args, **options):
+    def __init__(self, *args, chunk_bytes: int = CHUNK_BYTES, **options):
         self.outside = Outside()
         self.cdrs: FileHeader | None = None
-        super().__init__(*args, **options)
+        super().__init__(*args, chunk_bytes=chunk_bytes, **options)
 
     def _is_told_late(self) -> bool:
         return bool(self._declared.ber.records or self._declared.ber.framing == "detect")
