@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mediation.native._column import Batch, Builder, Dictionary, Kind, memory
@@ -406,6 +406,8 @@ def many_rows(times=40) -> pa.RecordBatch:
     return pa.Table.from_batches([record_batch()] * times).combine_chunks().to_batches()[0]
 
 
+@example(set(range(50)), False)
+@example(set(range(51)), False)
 @given(st.sets(st.integers(0, 199), max_size=70), st.booleans())
 @settings(max_examples=60)
 def test_rows_that_are_kept_are_those_that_are_taken(dropped, shared):

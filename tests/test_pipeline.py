@@ -283,6 +283,16 @@ def test_a_parquet_file_holds_the_rows_and_the_types_that_it_was_given(data):
     assert pq.read_schema(memory).equals(table.schema)
 
 
+def test_a_pyarrow_that_cannot_write_narrow_amounts_writes_wide_ones(monkeypatch):
+    monkeypatch.setattr(parquet, "_narrow_is_written", lambda: False)
+    amounts = pa.array([Decimal("1.5"), None, Decimal("-0.000001")], schema.AMOUNT)
+    table, memory = pa.table({"retail_amount": amounts}), io.BytesIO()
+    with parquet.TableFile(memory, table.schema) as sink:
+        assert sink._schema.equals(table.schema)
+        sink.write(table)
+    assert pq.read_table(memory).equals(table)
+
+
 def test_arrow_writes_a_file_itself(tmp_path):
     table = pa.table({"n": [1, 2]})
     with (tmp_path / "x").open("wb") as file, parquet.TableFile(file, table.schema) as sink:

@@ -191,8 +191,8 @@ class Engine:
 
     def results(self) -> Generator[Any, None, None]:
         """What `finish` returned for every job, in order. Who takes them works while there is none."""
-        self._start()
         try:
+            self._start()
             while True:
                 with self._lock:
                     if self._failure is not None:
@@ -233,18 +233,17 @@ class Engine:
             state.close()
 
     def _start(self) -> None:
-        self._started = [
-            threading.Thread(target=self._work, name=f"mediation-{number}", daemon=True)
-            for number in range(1, self.threads)
-        ]
-        for thread in self._started:
+        for number in range(1, self.threads):
+            thread = threading.Thread(target=self._work, name=f"mediation-{number}", daemon=True)
             thread.start()
+            self._started.append(thread)
 
     # -------------------------------------------------------------------------------------- the threads
 
     def _work(self) -> None:
         while (step := self._next_step()) is not None:
             self._try(step)
+            del step  # its job: the next may be long in coming
 
     def _try(self, step: Callable[[], None]) -> None:
         try:
