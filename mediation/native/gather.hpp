@@ -152,7 +152,7 @@ inline bool is_ours_alone(const Column& column) noexcept {
     return column.built && column.view.offset == 0;
 }
 
-// Moves the chosen rows of a column together where they stand: two thirds of a copy's time, and no memory.
+// Moves the chosen rows of a column together where they stand: a run takes a fiftieth less time than with copies.
 // False when there is none for the null bits.
 [[nodiscard]] inline bool gather_in_place(Column& column, const std::vector<RowRun>& runs, int64_t count) {
     ColumnOut out;

@@ -67,7 +67,7 @@ class Stream(Finished):
         if through not in STAGES:
             raise UsageError(f"there is no stage {through!r}; a run goes through {', '.join(STAGES)}")
         if batch_bytes is not None and not 0 < batch_bytes < 1 << 31:
-            raise UsageError(f"a batch of {batch_bytes} bytes: between 1 and 2 GiB")
+            raise UsageError(f"a batch of {batch_bytes} bytes: from 1 byte to below 2 GiB")
         self.book = book
         self.threads = max(1, threads if threads is not None else os.cpu_count() or 1)
         self.listed, self.hash_name = listed, past.hash_name
