@@ -74,17 +74,17 @@ void require_verdicts(const Arrivals& arrivals, int64_t ordinal_base, const Repe
 void admit(SeenSet& set, const Arrivals& arrivals, int64_t ordinal_base, int64_t pieces, Twin& twin) {
     AdmitBuffers buffers;
     buffers.hold(static_cast<int64_t>(arrivals.keys.size()));
-    const AdmitArrays arrays = buffers.arrays();
+    const Repeats repeats = buffers.repeats();
     Arena::left = pieces;
-    AdmitStatus status = admit_records(set, arrivals.task(ordinal_base), arrays);
+    AdmitStatus status = admit_records(set, arrivals.task(ordinal_base), repeats);
     REQUIRE(status == AdmitStatus::ok || (status == AdmitStatus::memory && Arena::left < 0));
     Arena::left = -1;
     if (status == AdmitStatus::memory) {
         REQUIRE(set.size() == static_cast<int64_t>(twin.size()));
-        status = admit_records(set, arrivals.task(ordinal_base), arrays);
+        status = admit_records(set, arrivals.task(ordinal_base), repeats);
     }
     REQUIRE(status == AdmitStatus::ok);
-    require_verdicts(arrivals, ordinal_base, arrays.repeats, twin);
+    require_verdicts(arrivals, ordinal_base, repeats, twin);
 }
 
 void require_beyond_32_bits_to_be_told(SeenSet& set, const Arrivals& arrivals) {
@@ -92,7 +92,7 @@ void require_beyond_32_bits_to_be_told(SeenSet& set, const Arrivals& arrivals) {
     buffers.hold(static_cast<int64_t>(arrivals.keys.size()));
     const auto last = static_cast<int64_t>(arrivals.keys.size()) - 1;
     if (last >= 0)
-        REQUIRE(admit_records(set, arrivals.task(UINT32_MAX - last + 1), buffers.arrays()) == AdmitStatus::ordinals);
+        REQUIRE(admit_records(set, arrivals.task(UINT32_MAX - last + 1), buffers.repeats()) == AdmitStatus::ordinals);
 }
 
 // What the set lists and what it answers are what the twin holds.

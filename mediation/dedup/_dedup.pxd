@@ -101,21 +101,18 @@ cdef extern from "dedup/admit.hpp" namespace "mediation" nogil:
         const uint8_t* in_history
         const int32_t* history_checks
 
-    cdef cppclass AdmitArrays:
-        Repeats repeats
-
     cdef cppclass AdmitBuffers:
         vector[int32_t] first
         vector[uint8_t] in_history
         void hold(int64_t rows) except +
-        AdmitArrays arrays()
+        Repeats repeats()
 
     cdef cppclass RepeatRows:
         int32_t* rows
         int16_t* verdicts
         ColumnOut* first_ordinals
 
-    AdmitStatus admit_records(SeenSet& seen, const AdmitTask& task, const AdmitArrays& arrays)
+    AdmitStatus admit_records(SeenSet& seen, const AdmitTask& task, const Repeats& repeats)
     uint64_t ordinals_end(const AdmitTask& task)
     void note_days(const AdmitTask& task, const ColumnView& days, uint16_t* codes)
     void list_days(const int64_t* ordinals, int64_t count, const uint16_t* codes, ColumnOut* days)

@@ -266,7 +266,7 @@ cdef class Admission:
         cdef ColumnView record_no = usage.view("record_no"), item_no = usage.view_or_none("item_no"), known
         cdef int64_t rows = usage.num_rows
         cdef AdmitTask task
-        cdef AdmitArrays arrays
+        cdef Repeats repeats
         cdef AdmitStatus status
         cdef ColumnView days
         cdef Batch probed
@@ -292,9 +292,9 @@ cdef class Admission:
             mark_known(known, self.buffers.in_history.data())
             task.in_history = self.buffers.in_history.data()
             task.history_checks = known.i32()
-        arrays = self.buffers.arrays()
+        repeats = self.buffers.repeats()
         with nogil:
-            status = admit_records(self.seen.get()[0], task, arrays)
+            status = admit_records(self.seen.get()[0], task, repeats)
         if status == AdmitStatus.ordinals:
             raise OverflowError("a run holds at most 2**32 records: split it")
         if status == AdmitStatus.memory:
@@ -303,7 +303,7 @@ cdef class Admission:
             if self.days.size() < ordinals_end(task):
                 self.days.resize(ordinals_end(task))
             note_days(task, days, self.days.data())
-        return written(task, arrays.repeats, rows)
+        return written(task, repeats, rows)
 
     def probe(self, Batch fingerprints):
         """The payload check of every fingerprint that was admitted, null for the others: an Admission is a History."""
@@ -317,7 +317,7 @@ cdef class Admission:
         return builder.finish(fingerprints.num_rows)
 
     def entries(self):
-        """Everything that was admitted, by the top ten bits of the fingerprint's first word.
+        """Everything that was admitted, by the first bits of the fingerprint's first word.
 
         Returns
         -------

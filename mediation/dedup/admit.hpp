@@ -1,4 +1,4 @@
-// A batch's verdicts: records sorted for the set, and what it says of them turned into rows.
+// A batch's verdicts: records brought to the set, and what it says of them turned into rows.
 //
 // Conventions
 // - Rows are of the batch; a record's rows share its verdict. Where every row is a record, record i is row i.
@@ -29,35 +29,29 @@ struct AdmitTask {
     int64_t ordinal_base;
     const uint8_t* in_history;        // by row, or null
     const int32_t* history_checks;
-};
 
-struct AdmitArrays {
-    SeenRecord* sorted;
-    int32_t* places;
-    uint32_t* begins;  // kSetParts + 1
-    Repeats repeats;   // by record; a first ordinal of -1 is one in the history
+    bool is_known(int64_t i) const { return in_history && in_history[first[i]]; }
+    const Fingerprint& key(int64_t i) const { return fingerprints[first[i]]; }
+    SeenRecord record(int64_t i) const {
+        const int32_t row = first[i];
+        return {fingerprints[row], checks[row], static_cast<uint32_t>(ordinal_base + record_nos[row])};
+    }
 };
 
 // The arrays of one call, kept for the next.
 struct AdmitBuffers {
-    std::vector<SeenRecord> sorted;
-    std::vector<int32_t> first, places, first_checks;
+    std::vector<int32_t> first, first_checks;
     std::vector<int64_t> first_ordinals;
-    std::vector<uint32_t> begins = std::vector<uint32_t>(kSetParts + 1);
     std::vector<uint8_t> repeated, in_history;
 
     void hold(int64_t rows) {
         const size_t size = static_cast<size_t>(rows) + 8;  // write_rows looks at eight records at once
         if (first.size() >= size) return;
-        sorted.resize(size);
-        for (auto* column : {&first, &places, &first_checks}) column->resize(size);
+        for (auto* column : {&first, &first_checks}) column->resize(size);
         first_ordinals.resize(size);
         for (auto* column : {&repeated, &in_history}) column->resize(size);
     }
-    AdmitArrays arrays() {
-        return {sorted.data(), places.data(), begins.data(),
-                {repeated.data(), first_checks.data(), first_ordinals.data()}};
-    }
+    Repeats repeats() { return {repeated.data(), first_checks.data(), first_ordinals.data()}; }
 };
 
 // Marks the rows whose fingerprint the history knows.
@@ -75,45 +69,24 @@ inline bool ordinals_fit(const AdmitTask& task) {
     return bits <= UINT32_MAX;
 }
 
-// Answers for the records that the history knows and sorts the others by part.
-inline void sort_records(const AdmitTask& task, const AdmitArrays& arrays) {
-    const Repeats& repeats = arrays.repeats;
-    uint32_t* ends = arrays.begins + 1;  // each part's begin until its records are written, then its end
-    std::memset(arrays.begins, 0, sizeof(uint32_t) * (kSetParts + 1));
+inline void answer_for_known(const AdmitTask& task, const Repeats& repeats) {
+    if (!task.in_history) return;
     for (int64_t i = 0; i < task.records; ++i) {
-        const int32_t row = task.first[i];
-        if (task.in_history && task.in_history[row]) {
-            repeats.repeated[i] = 1;
-            repeats.first_checks[i] = task.history_checks[row];
-            repeats.first_ordinals[i] = -1;
-        } else {
-            ++ends[part_of(task.fingerprints[row])];
-        }
-    }
-    uint32_t begin = 0;
-    for (int p = 0; p < kSetParts; ++p) {
-        const uint32_t count = ends[p];
-        ends[p] = begin;
-        begin += count;
-    }
-    for (int64_t i = 0; i < task.records; ++i) {
-        const int32_t row = task.first[i];
-        if (task.in_history && task.in_history[row]) continue;
-        const uint32_t at = ends[part_of(task.fingerprints[row])]++;
-        const auto ordinal = static_cast<uint32_t>(task.ordinal_base + task.record_nos[row]);
-        arrays.sorted[at] = {task.fingerprints[row], task.checks[row], ordinal};
-        arrays.places[at] = static_cast<int32_t>(i);
+        if (!task.is_known(i)) continue;
+        repeats.repeated[i] = 1;
+        repeats.first_checks[i] = task.history_checks[task.first[i]];
+        repeats.first_ordinals[i] = -1;
     }
 }
 
 }  // namespace detail
 
-inline AdmitStatus admit_records(SeenSet& set, const AdmitTask& task, const AdmitArrays& arrays) {
+// What is repeated, by record; a first ordinal of -1 is one in the history.
+inline AdmitStatus admit_records(SeenSet& set, const AdmitTask& task, const Repeats& repeats) {
     if (!detail::ordinals_fit(task)) return AdmitStatus::ordinals;
-    std::memset(arrays.repeats.repeated, 0, static_cast<size_t>(task.records));
-    detail::sort_records(task, arrays);
-    const SortedRecords batch{arrays.sorted, arrays.places, arrays.begins};
-    return set.admit(batch, arrays.repeats) ? AdmitStatus::ok : AdmitStatus::memory;
+    std::memset(repeats.repeated, 0, static_cast<size_t>(task.records));
+    detail::answer_for_known(task, repeats);
+    return set.admit(task, repeats) ? AdmitStatus::ok : AdmitStatus::memory;
 }
 
 // Room that note_days needs: one more than the greatest ordinal.

@@ -6,6 +6,8 @@
 // - The index is 2^level segments of `width` buckets. A bucket is one cache line: 16 entries, front first.
 //   A key's hash times `width` gives its bucket and, as fraction, its 32-bit print. The print's bits from kLeastBits
 //   up, as many as there are levels, choose the segment: bucket and segment are the key's home.
+// - Segments lie in few blocks, the first those that the part began with and one more of each doubling: the part alone
+//   says where a bucket is, and no table that a run's other stages would push out of the cache.
 // - An entry is the print with its lowest kLeastBits + level bits replaced by the number of the record, from 1, and by
 //   one bit that says that the entry stands after its home, which was full. 0 is empty.
 // - Doubling gives every segment a partner: the lowest bit of the print in an entry says to which of the two it
@@ -13,6 +15,7 @@
 // - Nothing is ever removed. `reserve` allocates; nothing else does. Two keys are equal when all 128 bits are.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -92,7 +95,7 @@ struct SeenMemory {
 
 // `Keys::of` gives 32 bits of a key, and any function of the key is exact; `Keys::match` compares a bucket's entries.
 template <typename Keys>
-class SeenPart {
+class alignas(64) SeenPart {
   public:
     // Part p of n begins with 16 x 2^(p / n) buckets.
     void begin_with(int p, int n) {
@@ -102,36 +105,23 @@ class SeenPart {
     // Before the first reserve: the index begins as wide as it would have become by doubling. The caller bounds the
     // number: this much memory is taken at once.
     void expect(uint64_t records) {
-        while (first_segments_ * width_ * kBucketEntries * kLoadOver / kLoadUnder < records) first_segments_ *= 2;
+        while (room_of(uint64_t{1} << first_level_) < records) ++first_level_;
     }
 
     uint32_t size() const { return size_; }
     SeenRecord& at(uint32_t i) const { return chunks_[i / kChunk][i % kChunk]; }
     int64_t nbytes() const {
-        return static_cast<int64_t>(sizeof *this + chunks_.capacity() * sizeof(void*) +
-                                    segments_.capacity() * sizeof(void*));
+        return static_cast<int64_t>(sizeof *this + chunks_.capacity() * sizeof(void*));
     }
 
     // Makes room for `more` records. False when memory or numbers are exhausted: nothing is lost.
     [[nodiscard]] bool reserve(uint32_t more, SeenMemory& memory) {
         const uint64_t count = uint64_t{size_} + more;
-        while (chunks_.size() * kChunk < count) {
-            auto* chunk = reinterpret_cast<SeenRecord*>(memory.records.take(kChunk * sizeof(SeenRecord)));
-            if (!chunk) return false;
-            chunks_.push_back(chunk);
-        }
-        while (count > room()) {
-            if (!(segments_.empty() ? add_segments(first_segments_, memory.index) : double_index(memory))) return false;
-        }
-        return true;
+        return count <= room_ || make_room(count, memory);
     }
 
     // Only after a reserve of 1 or more.
     MEDIATION_PREFETCHES void prefetch(const Fingerprint& key) const { __builtin_prefetch(&home(place_of(key)), 1); }
-    // Two records a step: no line is left out.
-    MEDIATION_PREFETCHES void prefetch_room(uint32_t more) const {
-        for (uint32_t i = size_; i < size_ + more; i += 2) __builtin_prefetch(&at(i), 1);
-    }
 
     // The record with this key, or null. Only after a reserve of 1 or more.
     const SeenRecord* find(const Fingerprint& key) const {
@@ -156,8 +146,9 @@ class SeenPart {
                 if (first.fingerprint == record.fingerprint) return &first;
             }
             if (!match.empty) continue;
-            at(size_) = record;
+            *next_ = record;
             walk.bucket->entries[__builtin_ctz(match.empty)] = walk.wanted | ++size_ << 1 | walk.away;
+            next_ = size_ % kChunk ? next_ + 1 : next_chunk();
             return nullptr;
         }
     }
@@ -165,6 +156,7 @@ class SeenPart {
   private:
     static constexpr uint32_t kChunk = 64;       // records allocated together
     static constexpr uint32_t kLeastBits = 10;   // of the field: 2 x 16 x 31 fits
+    static constexpr uint32_t kMostLevel = 31 - kLeastBits;
     static constexpr uint64_t kLoadOver = 27, kLoadUnder = 32;  // entries that may be taken
 
     struct Place {
@@ -177,55 +169,78 @@ class SeenPart {
         uint32_t segment, number;  // of the bucket
     };
 
-    uint32_t level() const { return static_cast<uint32_t>(__builtin_ctz(static_cast<uint32_t>(segments_.size()))); }
-    uint64_t room() const { return segments_.size() * width_ * kBucketEntries * kLoadOver / kLoadUnder; }
-    uint32_t field_mask() const { return (static_cast<uint32_t>(segments_.size()) << kLeastBits) - 1; }
-    uint32_t segment_of(uint32_t print) const {
-        return print >> kLeastBits & (static_cast<uint32_t>(segments_.size()) - 1);
-    }
+    uint64_t room_of(uint64_t segments) const { return segments * width_ * kBucketEntries * kLoadOver / kLoadUnder; }
+    uint32_t field_mask() const { return (segments_ << kLeastBits) - 1; }
+    uint32_t segment_of(uint32_t print) const { return print >> kLeastBits & (segments_ - 1); }
     SeenRecord& of_entry(uint32_t entry) const { return at(((entry & field_mask()) >> 1) - 1); }
+    SeenRecord* next_chunk() const { return size_ / kChunk < chunks_.size() ? chunks_[size_ / kChunk] : nullptr; }
+
+    // The first block has the segments that the part began with, each later one as many as all before it.
+    Bucket* segment(uint32_t number) const {
+        const uint32_t later = number >> first_level_;
+        if (!later) return blocks_[0] + uint64_t{number} * width_;
+        const auto block = static_cast<uint32_t>(32 - __builtin_clz(later));
+        return blocks_[block] + (number - (uint64_t{1} << (first_level_ + block - 1))) * width_;
+    }
 
     Place place_of(const Fingerprint& key) const {
         const uint64_t scaled = uint64_t{Keys::of(key)} * width_;
         return {static_cast<uint32_t>(scaled >> 32), static_cast<uint32_t>(scaled)};
     }
-    Bucket& home(const Place& place) const { return segments_[segment_of(place.print)][place.bucket]; }
+    Bucket& home(const Place& place) const { return segment(segment_of(place.print))[place.bucket]; }
     Walk start(const Place& place) const {
-        const uint32_t segment = segment_of(place.print);
-        return {&segments_[segment][place.bucket], place.print & ~field_mask(), 0, segment, place.bucket};
+        const uint32_t number = segment_of(place.print);
+        return {segment(number) + place.bucket, place.print & ~field_mask(), 0, number, place.bucket};
     }
     void step(Walk& walk) const {
         walk.away = 1;
         if (++walk.number == width_) {
             walk.number = 0;
-            walk.segment = (walk.segment + 1) & (static_cast<uint32_t>(segments_.size()) - 1);
+            walk.segment = (walk.segment + 1) & (segments_ - 1);
+            walk.bucket = segment(walk.segment);
+        } else {
+            ++walk.bucket;
         }
-        walk.bucket = &segments_[walk.segment][walk.number];
     }
 
-    bool add_segments(size_t count, Arena& index) {
-        const size_t before = segments_.size(), bytes = width_ * sizeof(Bucket);
-        for (size_t i = 0; i < count; ++i) {
-            uint8_t* segment = index.take(bytes);
-            if (!segment) {
-                segments_.resize(before);
-                return false;
-            }
-            std::memset(segment, 0, bytes);
-            segments_.push_back(reinterpret_cast<Bucket*>(segment));
+    [[nodiscard]] bool make_room(uint64_t count, SeenMemory& memory) {
+        while (chunks_.size() * kChunk < count) {
+            auto* chunk = reinterpret_cast<SeenRecord*>(memory.records.take(kChunk * sizeof(SeenRecord)));
+            if (!chunk) return false;
+            chunks_.push_back(chunk);
         }
+        next_ = &at(size_);
+        while (count > room_of(segments_))
+            if (!(segments_ ? double_index(memory) : begin_index(memory.index))) return false;
+        room_ = static_cast<uint32_t>(std::min<uint64_t>(chunks_.size() * kChunk, room_of(segments_)));
         return true;
     }
 
-    bool double_index(SeenMemory& memory) {
-        const auto count = static_cast<uint32_t>(segments_.size());
-        const uint32_t bit = count << kLeastBits;
-        if (!(bit << 1)) return false;
-        if (!add_segments(count, memory.index)) return false;
+    static Bucket* empty_block(uint64_t buckets, Arena& index) {
+        uint8_t* block = index.take(buckets * sizeof(Bucket));
+        if (block) std::memset(block, 0, buckets * sizeof(Bucket));
+        return reinterpret_cast<Bucket*>(block);
+    }
+
+    [[nodiscard]] bool begin_index(Arena& index) {
+        const uint32_t segments = uint32_t{1} << first_level_;
+        if (!(blocks_[0] = empty_block(uint64_t{segments} * width_, index))) return false;
+        segments_ = segments;
+        return true;
+    }
+
+    [[nodiscard]] bool double_index(SeenMemory& memory) {
+        const uint32_t bit = segments_ << kLeastBits;
+        if (segments_ >> kMostLevel) return false;
+        Bucket* fresh = empty_block(uint64_t{segments_} * width_, memory.index);
+        if (!fresh) return false;
+        const auto level = static_cast<uint32_t>(__builtin_ctz(segments_));
+        blocks_[level - first_level_ + 1] = fresh;
         memory.strayed.clear();
-        for (uint32_t s = 0; s < count; ++s)
+        for (uint32_t s = 0; s < segments_; ++s)
             for (uint32_t b = 0; b < width_; ++b)
-                split_bucket(segments_[s][b], segments_[s + count][b], bit, memory.strayed);
+                split_bucket(segment(s)[b], fresh[uint64_t{s} * width_ + b], bit, memory.strayed);
+        segments_ *= 2;
         constexpr size_t kAhead = 16;
         for (size_t i = 0; i < memory.strayed.size(); ++i) {
             if (i + kAhead < memory.strayed.size()) __builtin_prefetch(&at(memory.strayed[i + kAhead] - 1));
@@ -257,11 +272,15 @@ class SeenPart {
         other = go;
     }
 
-    std::vector<Bucket*> segments_;  // a power of two, or none
-    std::vector<SeenRecord*> chunks_;
-    uint64_t first_segments_ = 1;
-    uint32_t width_ = kBucketEntries;
+    // What admitting reads, in one line.
     uint32_t size_ = 0;
+    uint32_t room_ = 0;         // records that may come before more is reserved
+    uint32_t segments_ = 0;     // a power of two, or none
+    uint32_t width_ = kBucketEntries;
+    uint32_t first_level_ = 0;  // of the segments that the part begins with
+    SeenRecord* next_ = nullptr;
+    Bucket* blocks_[kMostLevel + 2] = {};
+    std::vector<SeenRecord*> chunks_;
 };
 
 }  // namespace mediation

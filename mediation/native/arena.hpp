@@ -31,7 +31,14 @@ class Arena {
 
     // A multiple of 64 bytes, aligned so, with anything in it. Null when the machine has no memory left.
     [[nodiscard]] uint8_t* take(size_t bytes) {
-        if (left_ < bytes && !add_block(bytes)) return nullptr;
+        if (bytes >= kHugePage) return add_block(bytes);  // exactly: what is left over of a block grows with its pieces
+        if (left_ < bytes) {
+            const size_t size = next_size(bytes);
+            uint8_t* block = add_block(size);
+            if (!block) return nullptr;
+            at_ = block;
+            left_ = size;
+        }
         uint8_t* piece = at_;
         at_ += bytes;
         left_ -= bytes;
@@ -42,23 +49,25 @@ class Arena {
     int64_t nbytes() const { return static_cast<int64_t>(total_ - left_ + blocks_.capacity() * sizeof(uint8_t*)); }
 
   private:
-    static constexpr size_t kLeastBlock = size_t{64} << 10, kMostBlock = 2 * kHugePage;
+    static constexpr size_t kLeastBlock = size_t{64} << 10, kMostBlock = 8 * kHugePage;
 
-    // As much as there is already, within the bounds: a small set stays small.
-    bool add_block(size_t bytes) {
-        size_t size = kLeastBlock;
-        while (size < bytes || (size < kMostBlock && 2 * size <= total_)) size *= 2;
+    uint8_t* add_block(size_t size) {
         auto* block = static_cast<uint8_t*>(std::aligned_alloc(size < kHugePage ? 64 : kHugePage, size));
-        if (!block) return false;
+        if (!block) return nullptr;
 #if defined(__linux__)
         if (visits_ == Visits::at_random && size >= kHugePage)
             (void)madvise(block, size, MADV_HUGEPAGE);  // refused: as good as without
 #endif
         blocks_.push_back(block);
         total_ += size;
-        at_ = block;
-        left_ = size;
-        return true;
+        return block;
+    }
+
+    // As much as there is already, within the bounds: a small set stays small.
+    size_t next_size(size_t bytes) const {
+        size_t size = kLeastBlock;
+        while (size < bytes || (size < kMostBlock && 2 * size <= total_)) size *= 2;
+        return size;
     }
 
     const Visits visits_;
