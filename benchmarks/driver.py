@@ -7,7 +7,7 @@ Conventions
 - T1, T2, T3 are `md.stream`, stopped after a stage: each batch is reduced to sums over all its columns and dropped.
 - T1-table, T2-table and T3-table have everything in Arrow memory at the end, as the peers' have.
 - All have the columns that the peers have, T3-all whatever a run can give; what the peers add up in T5 alone (account
-  days, settlement) is added up there alone.
+  days, settlement) is added up there alone. Duplicates are counted, as the peers count them.
 - The same totals as the peers', under the same names. Amounts are micro-yuan.
 - NumPy's linear algebra, which nobody here uses, is told not to start threads of its own: 0.03 CPU seconds.
 """
@@ -79,39 +79,38 @@ def fold(stream: md.pipeline.run.Stream, way: Way) -> dict[str, int]:
         counts["rows"] += table.num_rows
         counts["count_other_party"] += table.num_rows - table["other_party"].null_count
         counts["rejects"] += rows_of(batch.rejects)
-        counts["duplicates"] += rows_of(batch.duplicates)
-        counts["suspended"] += rows_of(batch.suspended)
     totals = modulo_word({name: sums[column] for name, column in SAME_COLUMNS.items()})
     totals["count_other_party"] = counts["count_other_party"]
     if way.through == "rate":
         totals["sum_wholesale"] = sums["wholesale_amount"]
         totals["sum_retail"] = sums["retail_amount"]
-    return totals | counted(way, counts["rows"], counts["rejects"], counts["duplicates"] + counts["suspended"])
+    return totals | counted(way, counts["rows"], counts["rejects"], stream.audit)
 
 
-def counted(way: Way, rows: int, rejects: int, taken_out: int) -> dict[str, int]:
-    """The totals that count records; nothing is suspended in the yardstick, or `duplicates` will differ."""
+def counted(way: Way, rows: int, rejects: int, audit: md.Audit) -> dict[str, int]:
+    """The totals that count records; nothing is suspended in the yardstick, or `valid` will differ."""
     if way.through == "decode":
         return {"valid": rows, "rejects": rejects}
-    return {"valid": rows + taken_out, "rejects": rejects, "duplicates": taken_out, "accepted": rows}
+    duplicates = audit.totals()["duplicates"]
+    return {"valid": rows + duplicates, "rejects": rejects, "duplicates": duplicates, "accepted": rows}
 
 
 def collect(stream: md.pipeline.run.Stream, way: Way) -> dict[str, int]:
     """Everything is kept, as tables."""
-    batches = [(batch.table, batch.rejects, batch.duplicates) for batch in stream]
-    usage, rejects, duplicates = (
+    batches = [(batch.table, batch.rejects) for batch in stream]
+    usage, rejects = (
         pa.concat_tables([table for table in tables if table is not None]) if any(map(rows_of, tables)) else None
         for tables in zip(*batches, strict=True)
     )
-    return counted(way, rows_of(usage), rows_of(rejects), rows_of(duplicates))
+    return counted(way, rows_of(usage), rows_of(rejects), stream.audit)
 
 
 def process(paths: list[str], book: md.Rulebook, way: Way, threads: int) -> dict[str, int]:
     """A whole run in memory."""
-    run = md.process(paths, book, threads=threads, columns=way.columns, settle=False)
+    run = md.process(paths, book, threads=threads, columns=way.columns, settle=False, duplicates=False)
     amounts = md.control_totals(run.rated.select(["wholesale_amount", "retail_amount"]))
     return {
-        **counted(way, run.rated.num_rows, run.rejects.num_rows, run.duplicates.num_rows + run.suspended.num_rows),
+        **counted(way, run.rated.num_rows, run.rejects.num_rows, run.audit),
         **{f"sum_{name}": amounts[f"{name}_amount"] for name in ("wholesale", "retail")},
     }
 
@@ -131,7 +130,7 @@ def main() -> None:
     if way.through == "rate" and not way.folded:
         totals = process(paths, book, way, arguments.threads)
     else:
-        options = {"through": way.through, "columns": way.columns, "settle": False}
+        options = {"through": way.through, "columns": way.columns, "settle": False, "duplicates": False}
         stream = md.stream(paths, book, threads=arguments.threads, **options)
         totals = (fold if way.folded else collect)(stream, way)
     watch.mark("run")

@@ -135,6 +135,21 @@ def test_who_adds_up_himself_gets_the_same_rows(day, book, whole):
     assert run.summary["retail_micro"] is run.summary["wholesale_micro"] is None
 
 
+def test_duplicates_may_be_counted_only(day, book, whole):
+    batches = stream(day[0], book, threads=2, duplicates=False)
+    assert all(batch.duplicates is None for batch in batches)
+    assert batches.audit.closes
+    assert batches.audit.totals() == whole.audit.totals()
+    assert batches.exceptions["duplicates"].total() == whole.duplicates.num_rows > 0
+    run = process(day[0], book, threads=2, duplicates=False)
+    assert run.duplicates.num_rows == 0
+    assert run.duplicates.schema == whole.duplicates.schema
+    assert run.rated.equals(whole.rated)
+    assert run.summary["duplicates"] == whole.summary["duplicates"]
+    assert run.summary["digest"] is None
+    assert whole.summary["digest"] is not None
+
+
 def test_money_adds_up_everywhere(whole):
     rated = sum(whole.rated["retail_amount"].to_pylist())
     assert (

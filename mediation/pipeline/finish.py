@@ -68,6 +68,8 @@ class Finisher:
         The last stage: one of `audit.STAGES`.
     settle : bool
         Whether to add up account days and settlement.
+    duplicates : bool
+        Whether to make a table of them; they are counted in any case.
 
     Attributes
     ----------
@@ -79,8 +81,9 @@ class Finisher:
         Follows the nodes' numbers, where somebody wants that.
     """
 
-    def __init__(self, book: Any, columns: Any, through: str, settle: bool):
+    def __init__(self, book: Any, columns: Any, through: str, settle: bool, duplicates: bool):
         self.rates, self.settles = through == "rate", through == "rate" and settle
+        self.keeps_duplicates = duplicates
         self.plan = rate.compile_rates(book) if self.rates else None
         has_city = self.plan is not None and self.plan.has_city
         self.columns = Columns(book, columns, has_city, self.rates, self.settles)
@@ -104,7 +107,7 @@ class Finisher:
                 suspended = self._suspended(job, set_aside)
             if job.rejects.num_rows:
                 rejects = self.columns.rejects_table(job.rejects)
-            if job.duplicates is not None and job.duplicates.num_rows:
+            if self.keeps_duplicates and job.duplicates is not None and job.duplicates.num_rows:
                 firsts = engine.first_places(job.duplicates)
                 duplicates = self.columns.duplicates_table(job.usage, job.duplicates, firsts, job.prints)
             self._count(job, rating, set_aside)

@@ -50,7 +50,7 @@ class Recycling(Finished):
     def __init__(self, rows: pa.Table, names: dict[int, tuple[str, str]], book: Any, *, write_off: bool = False):
         self.book, self.clock, self.records_done = book, StageClock(), 0
         self._rows, self._names, self._write_off = in_order(rows, book), names, write_off
-        self._finisher = Finisher(book, None, "rate", True)
+        self._finisher = Finisher(book, None, "rate", settle=True, duplicates=True)
         self._rejects = Batch.of(pa.RecordBatch.from_pylist([], schema=schema.schema(schema.REJECTS)))
         self.audit = Audit()
 

@@ -61,6 +61,7 @@ class Stream(Finished):
         columns: Any = None,
         through: str = "rate",
         settle: bool = True,
+        duplicates: bool = True,
         batch_bytes: int | None = None,
         past: Past = NO_PAST,
     ):
@@ -71,7 +72,7 @@ class Stream(Finished):
         self.book = book
         self.threads = max(1, threads if threads is not None else os.cpu_count() or 1)
         self.listed, self.hash_name = listed, past.hash_name
-        self._finisher = Finisher(book, columns, through, settle)
+        self._finisher = Finisher(book, columns, through, settle, duplicates)
         if past.dated:  # in a workspace, which follows them over many runs
             self._finisher.sequences = NodeSequences(book)
         self._engine = Engine(self.listed, book, self.threads, self._finisher.finish, through, batch_bytes, past)
@@ -97,6 +98,11 @@ class Stream(Finished):
     def close(self) -> None:
         """Stop reading; batches not yet taken are lost."""
         self._results.close()
+
+    @property
+    def keeps_duplicates(self) -> bool:
+        """Whether there is a table of them."""
+        return self._finisher.keeps_duplicates
 
     @property
     def bytes_total(self) -> int:
@@ -137,6 +143,7 @@ def stream(
     columns: Any = None,
     through: str = "rate",
     settle: bool = True,
+    duplicates: bool = True,
     batch_bytes: int | None = None,
 ) -> Stream:
     """Process files batch by batch, in bounded memory.
@@ -154,6 +161,8 @@ def stream(
         its certificate counts as held: it is not charged yet.
     settle : bool
         False: no account days and no settlement, for those who add up themselves.
+    duplicates : bool
+        False: they are left out and counted, and no batch has a table of them.
     batch_bytes : int, optional
         Of a file, in a batch: 2 MiB, which a processor's cache holds (of BER 4). For whom every batch is dear, 4 MiB.
         No header or trailer of a BER file may be longer.
@@ -163,7 +172,7 @@ def stream(
     Stream
         An iterator of `RunBatch`; its `audit` is complete at the end.
     """
-    return Stream(list_sources(paths, book), book, threads, columns, through, settle, batch_bytes)
+    return Stream(list_sources(paths, book), book, threads, columns, through, settle, duplicates, batch_bytes)
 
 
 @dataclass(frozen=True)
@@ -178,13 +187,19 @@ class Run:
     settlement: pa.Table
     audit: Audit
     _told: dict  # the summary, but for the digest
+    _whole: bool = True  # no table was left out
 
     @cached_property
     def summary(self) -> dict:
-        """What run.json says, but for what writing adds. The tables are hashed when it is first asked for."""
+        """What run.json says, but for what writing adds. The tables are hashed when it is first asked for.
+
+        The digest is None where a table was left out.
+        """
         from concurrent.futures import ThreadPoolExecutor
 
         told, digests = dict(self._told), []
+        if not self._whole:
+            return told
         with ThreadPoolExecutor(told["threads"]) as executor:
             for name in TABLES:
                 table = getattr(self, name)
@@ -193,15 +208,23 @@ class Run:
         return {**told, "digest": digest_of_all(digests, NO_PAST.hash_name)}
 
 
-def process(paths: Iterable, book: Any, *, threads: int | None = None, columns: Any = None, settle: bool = True) -> Run:
+def process(
+    paths: Iterable,
+    book: Any,
+    *,
+    threads: int | None = None,
+    columns: Any = None,
+    settle: bool = True,
+    duplicates: bool = True,
+) -> Run:
     """Process files and keep everything in memory; parameters as of `stream`.
 
     Returns
     -------
     Run
-        Its account days and settlement are empty where `settle` is False.
+        Its account days and settlement are empty where `settle` is False, its duplicates where they are left out.
     """
-    batches = stream(paths, book, threads=threads, columns=columns, settle=settle)
+    batches = stream(paths, book, threads=threads, columns=columns, settle=settle, duplicates=duplicates)
     parts: dict[str, list[pa.Table]] = {name: [getattr(batches.columns, name).empty_table()] for name in TABLES}
     for batch in batches:
         for name in TABLES:
@@ -209,7 +232,8 @@ def process(paths: Iterable, book: Any, *, threads: int | None = None, columns: 
             if table is not None and table.num_rows:
                 parts[name].append(table)
     tables = {name: pa.concat_tables(found[1:] or found) for name, found in parts.items()}
-    return Run(**tables, **closing(batches), audit=batches.audit, _told=summary(batches, None))
+    told = summary(batches, None)
+    return Run(**tables, **closing(batches), audit=batches.audit, _told=told, _whole=batches.keeps_duplicates)
 
 
 def closing(batches: Stream) -> dict[str, pa.Table]:
