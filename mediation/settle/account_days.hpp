@@ -7,7 +7,7 @@
 //   of the yardstick), and so does folding when they are half as many (67 against 57). Where most were new, four times
 //   as many wait: they need their memory anyway.
 // - Memory is 32 bytes an account day, as much again for rows not folded yet (four times as much at most, should an
-//   account's days suddenly repeat), a chunk a partition, and while one is folded 80 bytes for each of its rows.
+//   account's days suddenly repeat), a chunk a partition, and while one is folded 48 bytes for each of its rows.
 // - Sums are int64 and checked; whether they fit a line is asked at the end, so that no order of threads matters.
 // - Threads add at the same time: a batch is first sorted by partition, and each lock is taken once a batch.
 #pragma once
@@ -77,25 +77,28 @@ inline int bits_of(uint64_t range) { return range ? 64 - __builtin_clzll(range) 
 inline uint64_t distance(int64_t from, int64_t to) { return static_cast<uint64_t>(to) - static_cast<uint64_t>(from); }
 
 // The places of rows in order of (account, day). Accounts, days and places mostly fit side by side into 64 bits.
-inline const uint64_t* order_rows(const AccountDay* rows, uint32_t count, uint64_t* places, uint64_t* scratch) {
-    int64_t least = rows[0].account_id, most = least;
-    int32_t first_day = rows[0].day, last_day = first_day;
+template <typename Rows>
+const uint64_t* order_rows(const Rows& rows, uint32_t count, uint64_t* places, uint64_t* scratch) {
+    int64_t least = rows(0).account_id, most = least;
+    int32_t first_day = rows(0).day, last_day = first_day;
     for (uint32_t i = 0; i < count; ++i) {
-        least = std::min(least, rows[i].account_id);
-        most = std::max(most, rows[i].account_id);
-        first_day = std::min(first_day, rows[i].day);
-        last_day = std::max(last_day, rows[i].day);
+        const AccountDay& row = rows(i);
+        least = std::min(least, row.account_id);
+        most = std::max(most, row.account_id);
+        first_day = std::min(first_day, row.day);
+        last_day = std::max(last_day, row.day);
     }
     const int place_bits = bits_of(count), day_bits = bits_of(distance(first_day, last_day));
     const int bits = place_bits + day_bits + bits_of(distance(least, most));
     if (bits > 64) {
         for (uint32_t i = 0; i < count; ++i) places[i] = i;
-        std::sort(places, places + count, [&](uint64_t a, uint64_t b) { return rows[a] < rows[b]; });
+        std::sort(places, places + count, [&](uint64_t a, uint64_t b) { return rows(static_cast<uint32_t>(a)) < rows(static_cast<uint32_t>(b)); });
         return places;
     }
-    for (uint32_t i = 0; i < count; ++i)
-        places[i] =
-            (distance(least, rows[i].account_id) << day_bits | distance(first_day, rows[i].day)) << place_bits | i;
+    for (uint32_t i = 0; i < count; ++i) {
+        const AccountDay& row = rows(i);
+        places[i] = (distance(least, row.account_id) << day_bits | distance(first_day, row.day)) << place_bits | i;
+    }
     uint64_t* ordered = radix_sort(places, scratch, count, place_bits, bits);
     for (uint32_t i = 0; i < count; ++i) ordered[i] &= (uint64_t{1} << place_bits) - 1;
     return ordered;
@@ -133,16 +136,15 @@ class AccountDayPart {
     [[nodiscard]] FoldStatus fold() {
         if (!waiting_) return FoldStatus::ok;
         Pool& pool = Pool::instance();
-        const auto memory = pool.allocate(int64_t{waiting_} * (2 * sizeof(AccountDay) + 2 * sizeof(uint64_t)));
+        const auto memory = pool.allocate(int64_t{waiting_} * (sizeof(AccountDay) + 2 * sizeof(uint64_t)));
         if (!memory) return FoldStatus::memory;
-        auto* rows = reinterpret_cast<AccountDay*>(memory.get());
-        auto* sorted = rows + waiting_;
+        auto* sorted = reinterpret_cast<AccountDay*>(memory.get());
         auto* places = reinterpret_cast<uint64_t*>(sorted + waiting_);
-        for (uint32_t i = 0; i < waiting_; ++i) rows[i] = at(folded_ + i);
-        const uint64_t* order = order_rows(rows, waiting_, places, places + waiting_);
+        const auto waiting = [this](uint32_t i) -> const AccountDay& { return at(folded_ + i); };
+        const uint64_t* order = order_rows(waiting, waiting_, places, places + waiting_);
         uint32_t count = 0;
         for (uint32_t i = 0; i < waiting_; ++i) {
-            const AccountDay& row = rows[order[i]];
+            const AccountDay& row = waiting(static_cast<uint32_t>(order[i]));
             if (count == 0 || !sorted[count - 1].same_key(row)) sorted[count++] = row;
             else if (!sorted[count - 1].merge(row)) return FoldStatus::overflow;
         }
