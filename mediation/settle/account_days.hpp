@@ -92,7 +92,9 @@ const uint64_t* order_rows(const Rows& rows, uint32_t count, uint64_t* places, u
     const int bits = place_bits + day_bits + bits_of(distance(least, most));
     if (bits > 64) {
         for (uint32_t i = 0; i < count; ++i) places[i] = i;
-        std::sort(places, places + count, [&](uint64_t a, uint64_t b) { return rows(static_cast<uint32_t>(a)) < rows(static_cast<uint32_t>(b)); });
+        std::sort(places, places + count, [&](uint64_t a, uint64_t b) {
+            return rows(static_cast<uint32_t>(a)) < rows(static_cast<uint32_t>(b));
+        });
         return places;
     }
     for (uint32_t i = 0; i < count; ++i) {
