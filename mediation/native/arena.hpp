@@ -51,12 +51,14 @@ class Arena {
   private:
     static constexpr size_t kLeastBlock = size_t{64} << 10, kMostBlock = 8 * kHugePage;
 
+    // Of a block that is no multiple of huge pages, what is beyond the last whole one stays small, or is never touched.
     uint8_t* add_block(size_t size) {
-        auto* block = static_cast<uint8_t*>(std::aligned_alloc(size < kHugePage ? 64 : kHugePage, size));
+        const size_t unit = size < kHugePage ? 64 : kHugePage;
+        auto* block = static_cast<uint8_t*>(std::aligned_alloc(unit, (size + unit - 1) / unit * unit));
         if (!block) return nullptr;
 #if defined(__linux__)
         if (visits_ == Visits::at_random && size >= kHugePage)
-            (void)madvise(block, size, MADV_HUGEPAGE);  // refused: as good as without
+            (void)madvise(block, size / kHugePage * kHugePage, MADV_HUGEPAGE);  // refused: as good as without
 #endif
         blocks_.push_back(block);
         total_ += size;
