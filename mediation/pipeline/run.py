@@ -164,7 +164,7 @@ def stream(
     duplicates : bool
         False: they are left out and counted, and no batch has a table of them.
     batch_bytes : int, optional
-        Of a file, in a batch: 2 MiB, which a processor's cache holds (of BER 4). For whom every batch is dear, 4 MiB.
+        Of a file, in a batch: 2 MiB, which a processor's cache holds (of BER 4). For whom every batch is dear, 6 MiB.
         No header or trailer of a BER file may be longer.
 
     Returns
