@@ -78,6 +78,7 @@ inline void integers_base(const Bounds& b, const IntegerRule& rule, int64_t* out
 }  // namespace detail
 }  // namespace mediation
 
+#include "decode/quick_avx2.hpp"
 #include "decode/quick_avx512.hpp"
 
 namespace mediation::detail {
@@ -85,7 +86,8 @@ namespace mediation::detail {
 inline void quick_integers(Simd simd, const Bounds& b, const IntegerRule& rule, int64_t* out, uint8_t* nulls,
                            Strange& strange) noexcept {
 #ifdef MEDIATION_X86
-    if (simd == Simd::avx512) return integers_avx512(b, rule, out, nulls, strange);
+    if (simd == Simd::avx512) return avx512::integers(b, rule, out, nulls, strange);
+    if (simd == Simd::avx2) return avx2::integers(b, rule, out, nulls, strange);
 #endif
     (void)simd;
     integers_base(b, rule, out, nulls, strange);
@@ -96,7 +98,8 @@ inline void quick_integers(Simd simd, const Bounds& b, const IntegerRule& rule, 
 inline bool quick_instants(Simd simd, const Bounds& b, const InstantRule& rule, int64_t* out, uint8_t* nulls,
                            Strange& strange) noexcept {
 #ifdef MEDIATION_X86
-    if (simd == Simd::avx512) return instants_avx512(b, rule, out, nulls, strange), true;
+    if (simd == Simd::avx512) return avx512::instants(b, rule, out, nulls, strange), true;
+    if (simd == Simd::avx2) return avx2::instants(b, rule, out, nulls, strange), true;
 #endif
     return (void)simd, (void)b, (void)rule, (void)out, (void)nulls, (void)strange, false;
 }
@@ -104,14 +107,16 @@ inline bool quick_instants(Simd simd, const Bounds& b, const InstantRule& rule, 
 inline bool quick_codes(Simd simd, const Bounds& b, const CodeRule& rule, int16_t* out, uint8_t* nulls,
                         Strange& strange) noexcept {
 #ifdef MEDIATION_X86
-    if (simd == Simd::avx512) return codes_avx512(b, rule, out, nulls, strange), true;
+    if (simd == Simd::avx512) return avx512::codes(b, rule, out, nulls, strange), true;
+    if (simd == Simd::avx2) return avx2::codes(b, rule, out, nulls, strange), true;
 #endif
     return (void)simd, (void)b, (void)rule, (void)out, (void)nulls, (void)strange, false;
 }
 
 inline bool quick_texts(Simd simd, const Bounds& b, const TextRule& rule, uint8_t* nulls, Strange& strange) noexcept {
 #ifdef MEDIATION_X86
-    if (simd == Simd::avx512) return texts_avx512(b, rule, nulls, strange), true;
+    if (simd == Simd::avx512) return avx512::texts(b, rule, nulls, strange), true;
+    if (simd == Simd::avx2) return avx2::texts(b, rule, nulls, strange), true;
 #endif
     return (void)simd, (void)b, (void)rule, (void)nulls, (void)strange, false;
 }

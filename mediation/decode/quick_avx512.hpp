@@ -8,7 +8,7 @@
 
 #ifdef MEDIATION_X86
 
-namespace mediation::detail {
+namespace mediation::detail::avx512 {
 
 struct Pair {
     __m512i even, odd;
@@ -84,8 +84,8 @@ MEDIATION_AVX512 inline uint8_t rows_above_9(Pair digits) {
     return rows_not_zero({_mm512_subs_epu8(digits.even, nine), _mm512_subs_epu8(digits.odd, nine)});
 }
 
-MEDIATION_AVX512_TARGET inline void integers_avx512(const Bounds& b, const IntegerRule& rule, int64_t* out,
-                                                    uint8_t* nulls, Strange& strange) noexcept {
+MEDIATION_AVX512_TARGET inline void integers(const Bounds& b, const IntegerRule& rule, int64_t* out, uint8_t* nulls,
+                                             Strange& strange) noexcept {
     const __m256i shortest = _mm256_set1_epi32(static_cast<int>(rule.shortest));
     const __m256i more = _mm256_set1_epi32(static_cast<int>(rule.longest - rule.shortest));
     const __m512i min = _mm512_set1_epi64(rule.min), max = _mm512_set1_epi64(rule.max);
@@ -168,8 +168,8 @@ MEDIATION_AVX512 inline LocalTimes local_times(Pair digits) {
     return {_mm512_mullo_epi64(seconds, _mm512_set1_epi64(kSecond)), static_cast<uint8_t>(sound & ~bad)};
 }
 
-MEDIATION_AVX512_TARGET inline void instants_avx512(const Bounds& b, const InstantRule& rule, int64_t* out,
-                                                    uint8_t* nulls, Strange& strange) noexcept {
+MEDIATION_AVX512_TARGET inline void instants(const Bounds& b, const InstantRule& rule, int64_t* out, uint8_t* nulls,
+                                             Strange& strange) noexcept {
     alignas(64) uint8_t order[64];
     for (uint32_t k = 0; k < 64; ++k) order[k] = static_cast<uint8_t>(rule.shape->places[k % 16] + k / 16 * 32);
     const __m512i places = _mm512_load_si512(order);
@@ -193,8 +193,8 @@ MEDIATION_AVX512_TARGET inline void instants_avx512(const Bounds& b, const Insta
     }
 }
 
-MEDIATION_AVX512_TARGET inline void codes_avx512(const Bounds& b, const CodeRule& rule, int16_t* out, uint8_t* nulls,
-                                                 Strange& strange) noexcept {
+MEDIATION_AVX512_TARGET inline void codes(const Bounds& b, const CodeRule& rule, int16_t* out, uint8_t* nulls,
+                                          Strange& strange) noexcept {
     for (uint32_t i = 0; i < b.count; i += 8) {
         const __m256i begins = load_rows(b.begins + i), lengths = _mm256_sub_epi32(load_rows(b.ends + i), begins);
         const __m512i bits = _mm512_slli_epi64(_mm512_cvtepu32_epi64(lengths), 3);
@@ -227,8 +227,8 @@ MEDIATION_AVX512 inline uint32_t strangers(const uint8_t* at, uint32_t length, _
     return _bzhi_u32(_mm256_testn_epi8_mask(from_low, from_high), length);
 }
 
-MEDIATION_AVX512_TARGET inline void texts_avx512(const Bounds& b, const TextRule& rule, uint8_t* nulls,
-                                                 Strange& strange) noexcept {
+MEDIATION_AVX512_TARGET inline void texts(const Bounds& b, const TextRule& rule, uint8_t* nulls,
+                                          Strange& strange) noexcept {
     const __m256i low = _mm256_broadcastsi128_si256(load_16(rule.low));
     const __m256i high = _mm256_broadcastsi128_si256(load_16(rule.high));
     const __m256i shortest = _mm256_set1_epi32(static_cast<int>(rule.shortest));
@@ -249,6 +249,6 @@ MEDIATION_AVX512_TARGET inline void texts_avx512(const Bounds& b, const TextRule
     }
 }
 
-}  // namespace mediation::detail
+}  // namespace mediation::detail::avx512
 
 #endif  // MEDIATION_X86
