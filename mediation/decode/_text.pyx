@@ -329,10 +329,11 @@ def decode_text(Plan plan, Text text, int64_t begin, int64_t length, int64_t byt
         enough = structure(plan.native, plan.simd, bytes_, <uint32_t> length, work)
     if not enough:
         raise MemoryError
-    builder = Builder(work.records.rows)
+    cdef Builder builder = Builder(work.records.rows)
     places = add_fixed(plan, builder, work)
     copier.plan, copier.bytes_, copier.values = plan, bytes_, values_of(bytes_, work)
     with nogil:
+        builder.touch_memory()
         convert(plan.native, copier.values, work)
     return finish_decoded(plan, builder, places, work, copier, source_id, byte_offset)
 
@@ -375,6 +376,7 @@ cdef Decoded finish_decoded(Plan plan, Builder builder, list places, Work& work,
     cdef RejectColumns rejected = reject_columns(plan, rejects, sizes.field_bytes, sizes.raw_bytes)
     outs = usage_columns(plan, builder, places, work, copier)
     with nogil:  # once: every return to Python is a wait for the other threads
+        builder.touch_memory()
         fill_usage(plan.native, work, copier, outs)
         provenance(work, source_id, byte_offset, builder.out(0).i32(), builder.out(1).i64(), builder.out(2).i16(),
                    builder.out(3).i64(), builder.out(4).i64())

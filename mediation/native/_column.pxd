@@ -66,6 +66,8 @@ cdef extern from "native/column.hpp" namespace "mediation" nogil:
         Column column
         ColumnOut out
 
+    void touch(BuildColumn& built)
+
 
 cdef extern from "native/gather.hpp" namespace "mediation" nogil:
     cdef cppclass RowRun:
@@ -102,4 +104,5 @@ cdef class Builder:
     cpdef int add(self, str name, Kind kind, bint nullable=*, Dictionary dictionary=*,
                   int64_t bytes_capacity=*) except -1
     cdef ColumnOut* out(self, int index) noexcept nogil
+    cdef void touch_memory(self) noexcept nogil
     cpdef Batch finish(self, int64_t length)

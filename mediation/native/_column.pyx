@@ -446,6 +446,12 @@ cdef class Builder:
     cdef ColumnOut* out(self, int index) noexcept nogil:
         return &self.built[index].out
 
+    cdef void touch_memory(self) noexcept nogil:
+        """Before all rows are filled."""
+        cdef size_t i
+        for i in range(self.built.size()):
+            touch(self.built[i][0])
+
     cpdef Batch finish(self, int64_t length):
         """The batch of the first `length` rows; the builder is empty afterwards."""
         cdef Batch batch = Batch()

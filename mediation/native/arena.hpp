@@ -10,9 +10,7 @@
 #include <cstdlib>
 #include <vector>
 
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
+#include "native/pages.hpp"
 
 namespace mediation {
 
@@ -36,12 +34,13 @@ class Arena {
             const size_t size = next_size(bytes);
             uint8_t* block = add_block(size);
             if (!block) return nullptr;
-            at_ = block;
+            at_ = touched_ = block;
             left_ = size;
         }
         uint8_t* piece = at_;
         at_ += bytes;
         left_ -= bytes;
+        if (visits_ == Visits::in_order && at_ > touched_) touch_some();
         return piece;
     }
 
@@ -56,13 +55,19 @@ class Arena {
         const size_t unit = size < kHugePage ? 64 : kHugePage;
         auto* block = static_cast<uint8_t*>(std::aligned_alloc(unit, (size + unit - 1) / unit * unit));
         if (!block) return nullptr;
-#if defined(__linux__)
-        if (visits_ == Visits::at_random && size >= kHugePage)
-            (void)madvise(block, size / kHugePage * kHugePage, MADV_HUGEPAGE);  // refused: as good as without
-#endif
+        if (visits_ == Visits::at_random && size >= kHugePage) prefer_huge_pages(block, size / kHugePage * kHugePage);
         blocks_.push_back(block);
         total_ += size;
         return block;
+    }
+
+    // What was just taken and some of what comes next, in large blocks.
+    void touch_some() {
+        constexpr size_t kMany = size_t{256} << 10;
+        const auto taken = static_cast<size_t>(at_ - touched_);
+        const size_t bytes = taken + (left_ < kMany ? left_ : kMany);
+        if (bytes >= kMany) touch_pages(touched_, static_cast<int64_t>(bytes));
+        touched_ += bytes;
     }
 
     // As much as there is already, within the bounds: a small set stays small.
@@ -75,6 +80,7 @@ class Arena {
     const Visits visits_;
     std::vector<uint8_t*> blocks_;
     uint8_t* at_ = nullptr;
+    uint8_t* touched_ = nullptr;  // up to here its pages have been brought in
     size_t left_ = 0, total_ = 0;
 };
 

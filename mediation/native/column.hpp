@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "native/arrow_abi.hpp"
+#include "native/pages.hpp"
 #include "native/pool.hpp"
 
 namespace mediation {
@@ -132,6 +133,7 @@ struct BatchData {
 struct BuildColumn {
     Column column;
     ColumnOut out;
+    int64_t untouched_bytes[3] = {0, 0, 0};  // of each owner, where they are many and nobody has had them before
 };
 
 // False when memory is exhausted, or where more octets may come than offsets can count.
@@ -144,27 +146,36 @@ inline bool build_column(BuildColumn& built, std::string name, Kind kind, bool n
     built.out.kind = built.column.view.kind = kind;
     built.out.capacity = capacity;
     built.out.bytes_capacity = bytes_capacity;
-    Pool& pool = Pool::instance();
+    auto take = [&](int owner, int64_t bytes) {
+        constexpr int64_t kMany = int64_t{64} << 10;
+        bool fresh = false;
+        auto block = Pool::instance().allocate(bytes, &fresh);
+        built.untouched_bytes[owner] = fresh && bytes >= kMany ? bytes : 0;
+        uint8_t* at = block.get();
+        built.column.owners[owner] = std::move(block);
+        return at;
+    };
     if (nullable) {
         const int64_t bytes = (capacity + 7) / 8;
-        auto block = pool.allocate(bytes);
-        if (!block) return false;
-        std::memset(block.get(), 0xFF, static_cast<size_t>(bytes));
-        built.out.validity = block.get();
-        built.column.owners[0] = std::move(block);
+        if (!(built.out.validity = take(0, bytes))) return false;
+        std::memset(built.out.validity, 0xFF, static_cast<size_t>(bytes));
     }
-    auto data = pool.allocate(has_offsets(kind) ? bytes_capacity : capacity * kWidths[static_cast<int>(kind)]);
-    if (!data) return false;
-    built.out.data = data.get();
-    built.column.owners[1] = std::move(data);
+    const int64_t bytes = has_offsets(kind) ? bytes_capacity : capacity * kWidths[static_cast<int>(kind)];
+    if (!(built.out.data = take(1, bytes))) return false;
     if (has_offsets(kind)) {
-        auto offsets = pool.allocate((capacity + 1) * 4);
-        if (!offsets) return false;
-        built.out.offsets = reinterpret_cast<int32_t*>(offsets.get());
+        if (!(built.out.offsets = reinterpret_cast<int32_t*>(take(2, (capacity + 1) * 4)))) return false;
         built.out.offsets[0] = 0;
-        built.column.owners[2] = std::move(offsets);
     }
     return true;
+}
+
+// Brings in what is to be filled to the end; may be called again when there is more.
+inline void touch(BuildColumn& built) {
+    for (int owner = 0; owner < 3; ++owner) {
+        if (!built.untouched_bytes[owner]) continue;
+        touch_pages(built.column.owners[owner].get(), built.untouched_bytes[owner]);
+        built.untouched_bytes[owner] = 0;
+    }
 }
 
 inline Column finish_column(BuildColumn& built, int64_t length) {

@@ -33,10 +33,11 @@ class Pool {
         return *pool;
     }
 
-    // Null when the machine has no memory left.
-    std::shared_ptr<uint8_t> allocate(int64_t bytes) {
+    // Null when the machine has no memory left. `fresh` becomes whether nobody has had the block before.
+    std::shared_ptr<uint8_t> allocate(int64_t bytes, bool* fresh = nullptr) {
         const int c = class_of(bytes + kPadding), home = place_of_thread();
         uint8_t* block = take(c, home);
+        if (fresh) *fresh = !block;
         if (!block) block = static_cast<uint8_t*>(std::aligned_alloc(64, static_cast<size_t>(class_bytes(c))));
         if (!block) return nullptr;
         live_bytes_.fetch_add(class_bytes(c), std::memory_order_relaxed);
@@ -68,6 +69,7 @@ class Pool {
     // The warmest of the place, or else of another; null where none of the class is kept.
     uint8_t* take(int c, int home) {
         std::lock_guard<std::mutex> hold(mutex_);
+        if (!kept_[c]) return nullptr;
         if (uint8_t* block = pop_last(used_there_[home][c], c)) return block;
         for (int i = 0; i < kPlaces; ++i)
             if (uint8_t* block = pop_last(came_back_[(home + i) % kPlaces][c], c)) return block;
@@ -80,6 +82,7 @@ class Pool {
         if (blocks.empty()) return nullptr;
         uint8_t* block = blocks.back();
         blocks.pop_back();
+        --kept_[c];
         kept_bytes_ -= class_bytes(c);
         return block;
     }
@@ -87,6 +90,7 @@ class Pool {
         if (blocks.empty()) return nullptr;
         uint8_t* block = blocks.front();
         blocks.erase(blocks.begin());
+        --kept_[c];
         kept_bytes_ -= class_bytes(c);
         return block;
     }
@@ -97,6 +101,7 @@ class Pool {
         auto& kept = home == place_of_thread() ? used_there_ : came_back_;
         std::lock_guard<std::mutex> hold(mutex_);
         kept[home][c].push_back(block);
+        ++kept_[c];
         kept_bytes_ += class_bytes(c);
         while (kept_bytes_ > kKeepBytes) free_one(c);
     }
@@ -112,6 +117,7 @@ class Pool {
     }
 
     bool free_of(int c) {
+        if (!kept_[c]) return false;
         for (auto& kept : {came_back_, used_there_}) {
             for (int i = kPlaces - 1; i >= 0; --i) {  // the first is mostly the main thread's
                 if (uint8_t* block = pop_first(kept[i][c], c)) {
@@ -131,6 +137,7 @@ class Pool {
     }
 
     std::mutex mutex_;
+    int kept_[kClasses] = {};  // blocks of each class, wherever they are
     // By place and class: given back by the thread that took them, and by others.
     std::vector<uint8_t*> used_there_[kPlaces][kClasses], came_back_[kPlaces][kClasses];
     int64_t kept_bytes_ = 0;

@@ -382,6 +382,7 @@ def rate_batch(RatePlan plan not None, usage, selection=None, columns=None):
     out.field = suspended.out(suspended.add("field", Kind.code, False, FIELD_NAMES)).i16()
     out.code = scratch.out(scratch.add("number", Kind.i16)).i16()
     with nogil:
+        rated.builder.touch_memory()
         ok = rate_rows(plan.native, view, out)
     if not ok:
         raise MemoryError

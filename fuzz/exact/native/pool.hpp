@@ -20,7 +20,7 @@ class Pool {
     int64_t live = 0;   // blocks not given back yet
 
     // Null when the block is refused.
-    std::shared_ptr<uint8_t> allocate(int64_t bytes) {
+    std::shared_ptr<uint8_t> allocate(int64_t bytes, bool* = nullptr) {
         if (left >= 0 && left-- == 0) return nullptr;
         ++live;
         constexpr std::align_val_t kAlignment{64};

@@ -418,9 +418,10 @@ def decode_ber(BerPlan plan, Context context, Text text, int64_t begin, int64_t 
         enough = begin_records(plan.native, context.native.framing, bytes_, <uint32_t> length, <uint32_t> rows, work)
     if not enough:
         raise MemoryError
-    builder = Builder(rows)
+    cdef Builder builder = Builder(rows)
     places = add_fixed(plan, builder, work)
     with nogil:
+        builder.touch_memory()
         unknown = walk(plan.native, plan.program, context.native, bytes_, <uint32_t> rows, work)
     copier.plan, copier.bytes_, copier.context = plan, bytes_, context
     decoded = finish_decoded(plan, builder, places, work, copier, source_id, byte_offset)
