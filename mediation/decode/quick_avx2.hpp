@@ -1,7 +1,7 @@
 // Four rows at once with AVX2: included by quick.hpp, which says what each function promises.
 //
-// Sixteen bytes of a row lie in one lane; rows 0 and 2 in one register and 1 and 3 in another, so that unpacking lane by
-// lane puts four results in order. Nothing is gathered: on processors that are mended against the leak of what their
+// Sixteen bytes of a row lie in one lane; rows 0 and 2 in one register and 1 and 3 in another, so that unpacking lane
+// by lane puts four results in order. Nothing is gathered: on processors that are guarded against the leak of what
 // gathers have read, that is slower than four loads, and on older ones no faster.
 #pragma once
 
@@ -21,7 +21,9 @@ MEDIATION_AVX2 inline __m256i load_rows(const uint32_t* at) {
 
 MEDIATION_AVX2 inline __m128i load_16(const void* at) { return _mm_loadu_si128(static_cast<const __m128i*>(at)); }
 
-MEDIATION_AVX2 inline __m256i in_every_lane(const void* sixteen) { return _mm256_broadcastsi128_si256(load_16(sixteen)); }
+MEDIATION_AVX2 inline __m256i in_every_lane(const void* sixteen) {
+    return _mm256_broadcastsi128_si256(load_16(sixteen));
+}
 
 MEDIATION_AVX2 inline __m256i two_lanes(const void* a, const void* b) {
     return _mm256_inserti128_si256(_mm256_castsi128_si256(load_16(a)), load_16(b), 1);

@@ -113,8 +113,8 @@ struct Avx2Blocks {
         return static_cast<uint32_t>(_mm256_movemask_epi8(a)) |
                (static_cast<uint64_t>(static_cast<uint32_t>(_mm256_movemask_epi8(b))) << 32);
     }
-    // Writes eight at a time, past the last position: `out` has room for 64 more. How many there are cannot be foretold,
-    // how many eights mostly can.
+    // Writes eight at a time, past the last position: `out` has room for 64 more. How many positions there are cannot
+    // be foretold, how many eights mostly can.
     MEDIATION_AVX2 static inline void emit(uint64_t mask, uint32_t base, uint32_t* out) {
         do {
             for (int i = 0; i < 8; ++i) {

@@ -10,9 +10,9 @@
 
 namespace mediation {
 
-// Brings pages in at once that are to be filled: where the kernel is guarded against Meltdown and Retbleed, a touch of
-// each takes 4 us on a virtual server, and this 2.3; elsewhere it is no dearer. It takes long: to be called with no
-// lock held that others wait for.
+// Brings pages in at once that are to be filled: on a virtual server whose kernel is guarded against Meltdown and
+// Retbleed, a page that is touched takes 4 us, and here 2.3; elsewhere it is no dearer. It takes long: to be called
+// with no lock held that others wait for.
 inline void touch_pages(void* memory, int64_t bytes) noexcept {
 #if defined(__linux__) && defined(MADV_POPULATE_WRITE)
     constexpr uintptr_t kPage = 4096;  // where pages are larger, or the kernel older, this is refused
