@@ -5,6 +5,8 @@
 // gathers have read, that is slower than four loads, and on older ones no faster.
 #pragma once
 
+#include <cstring>
+
 #include "decode/quick.hpp"
 
 #ifdef MEDIATION_X86
@@ -234,11 +236,12 @@ MEDIATION_AVX2_TARGET inline void instants(const Bounds& b, const InstantRule& r
 
 // The first bytes of four values, at most eight, then zeros.
 MEDIATION_AVX2 inline __m256i words_of(const uint8_t* text, const uint32_t* begins, __m256i lengths) {
-    auto two = [&](uint32_t k) {
-        const __m128d low = _mm_load_sd(reinterpret_cast<const double*>(text + begins[k]));
-        return _mm_castpd_si128(_mm_loadh_pd(low, reinterpret_cast<const double*>(text + begins[k + 1])));
+    auto eight = [&](uint32_t k) {
+        int64_t word;
+        std::memcpy(&word, text + begins[k], 8);
+        return word;
     };
-    const __m256i bytes = _mm256_inserti128_si256(_mm256_castsi128_si256(two(0)), two(2), 1);
+    const __m256i bytes = _mm256_setr_epi64x(eight(0), eight(1), eight(2), eight(3));
     const __m256i shift = _mm256_sub_epi64(_mm256_set1_epi64x(64), _mm256_slli_epi64(lengths, 3));
     return _mm256_and_si256(bytes, _mm256_srlv_epi64(_mm256_set1_epi64x(-1), shift));
 }
