@@ -75,6 +75,14 @@ inline void integers_base(const Bounds& b, const IntegerRule& rule, int64_t* out
     }
 }
 
+// Of a time's fourteen digits, and of the two-digit numbers that they are: century, year, month, day, hour, minute,
+// second, and one of no meaning. Days are looked at again by month.
+alignas(16) inline constexpr uint8_t kMostDigit[16] = {9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 255, 255};
+alignas(16) inline constexpr int8_t kTens[16] = {10, 1, 10, 1, 10, 1, 10, 1, 10, 1, 10, 1, 10, 1, 0, 0};
+alignas(16) inline constexpr uint16_t kFirstOfPart[8] = {0, 0, 1, 1, 0, 0, 0, 0};
+alignas(16) inline constexpr uint16_t kMoreOfPart[8] = {99, 99, 11, 30, 23, 59, 59, 0xFFFF};
+alignas(16) inline constexpr int16_t kPartWeights[8] = {1200, 12, 1, 0, 3600, 60, 1, 0};  // months; seconds
+
 }  // namespace detail
 }  // namespace mediation
 

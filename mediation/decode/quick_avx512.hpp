@@ -127,22 +127,19 @@ MEDIATION_AVX512 inline TimeDigits time_digits(const uint8_t* text, const uint32
 
 // Two-digit numbers of each lane: century, year, month, day, hour, minute, second, 0.
 MEDIATION_AVX512 inline __m512i by_twos(__m512i digits) {
-    return _mm512_maddubs_epi16(digits, in_every_lane("\12\1\12\1\12\1\12\1\12\1\12\1\12\1\0\0"));
+    return _mm512_maddubs_epi16(digits, in_every_lane(kTens));
 }
 
 // Not zero where a digit is none, or a number beyond what its kind may be; days are looked at again by month.
 MEDIATION_AVX512 inline __m512i beyond(__m512i digits, __m512i twos) {
-    alignas(16) static constexpr uint16_t kFirst[8] = {0, 0, 1, 1, 0, 0, 0, 0};
-    alignas(16) static constexpr uint16_t kMore[8] = {99, 99, 11, 30, 23, 59, 59, 0xFFFF};
-    alignas(16) static constexpr uint8_t kMost[16] = {9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 255, 255};
-    return _mm512_or_si512(_mm512_subs_epu8(digits, in_every_lane(kMost)),
-                           _mm512_subs_epu16(_mm512_sub_epi16(twos, in_every_lane(kFirst)), in_every_lane(kMore)));
+    return _mm512_or_si512(_mm512_subs_epu8(digits, in_every_lane(kMostDigit)),
+                           _mm512_subs_epu16(_mm512_sub_epi16(twos, in_every_lane(kFirstOfPart)),
+                                              in_every_lane(kMoreOfPart)));
 }
 
 // In each lane two 64-bit numbers: months since the year 0, and seconds of the day.
 MEDIATION_AVX512 inline __m512i months_and_seconds(__m512i twos) {
-    alignas(16) static constexpr int16_t kWeights[8] = {1200, 12, 1, 0, 3600, 60, 1, 0};
-    const __m512i parts = _mm512_madd_epi16(twos, in_every_lane(kWeights));
+    const __m512i parts = _mm512_madd_epi16(twos, in_every_lane(kPartWeights));
     return _mm512_and_si512(_mm512_add_epi32(parts, _mm512_srli_epi64(parts, 32)), _mm512_set1_epi64(0xFFFFFFFF));
 }
 

@@ -447,7 +447,7 @@ cdef class Builder:
         return &self.built[index].out
 
     cdef void touch_memory(self) noexcept nogil:
-        """Before all rows are filled."""
+        """Brings in the memory that nobody has had before; to be called where rows are about to be filled."""
         cdef size_t i
         for i in range(self.built.size()):
             touch(self.built[i][0])
