@@ -121,6 +121,24 @@ void require_the_same(const SeenSet& set, const Twin& twin) {
     REQUIRE(!out.valid(static_cast<int64_t>(size)));
 }
 
+// A part that may double twice only: what it has when its numbers end it still has, and takes no more.
+void require_full_part_to_be_told(uint64_t from) {
+    SeenPart<SpreadKeys, 2> part;
+    SeenMemory memory;
+    part.begin_with(0, 1);
+    uint64_t added = 0;
+    for (; part.reserve(1, memory); ++added) {
+        const Fingerprint key = key_of(0, from + added);
+        REQUIRE(!part.find_or_append({key, static_cast<int32_t>(added), 0}));
+    }
+    REQUIRE(added == 4 * 16 * 16 * 27 / 32 && part.size() == added && !part.reserve(1, memory));
+    for (uint64_t i = 0; i < added; ++i) {
+        const SeenRecord* found = part.find(key_of(0, from + i));
+        REQUIRE(found && found->check == static_cast<int32_t>(i));
+    }
+    REQUIRE(!part.find(key_of(0, from + added)));
+}
+
 }  // namespace
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -137,5 +155,6 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         ordinal_base += static_cast<int64_t>(arrivals.keys.size()) + input.byte();
     }
     require_the_same(set, twin);
+    require_full_part_to_be_told(static_cast<uint64_t>(ordinal_base));
     return 0;
 }

@@ -171,7 +171,7 @@ inline void keep_rows(uint8_t* data, size_t width, const std::vector<Run>& runs)
 inline void find_kept(Work& w) {
     const Records& r = w.records;
     uint32_t row = 0, record = 0;  // of the run that goes on
-    for (uint32_t at = 0; at <= r.records; ++at) {
+    for (uint32_t at = 0;; ++at) {
         if (at < r.records && r.fault[at] == 0) continue;
         const uint32_t count = at - record;
         if (count) w.runs.push_back({row, record, count});

@@ -93,8 +93,12 @@ struct SeenMemory {
     }
 };
 
+inline constexpr uint32_t kLeastBits = 10;               // of a number's field: 2 x 16 x 31 fits
+inline constexpr uint32_t kMostLevel = 31 - kLeastBits;  // the field leaves one bit of the print
+
 // `Keys::of` gives 32 bits of a key, and any function of the key is exact; `Keys::match` compares a bucket's entries.
-template <typename Keys>
+// `kLastLevel`: after so many doublings the part is full; fewer than kMostLevel to see it happen.
+template <typename Keys, uint32_t kLastLevel = kMostLevel>
 class alignas(64) SeenPart {
   public:
     // Part p of n begins with 16 x 2^(p / n) buckets.
@@ -154,9 +158,7 @@ class alignas(64) SeenPart {
     }
 
   private:
-    static constexpr uint32_t kChunk = 64;       // records allocated together
-    static constexpr uint32_t kLeastBits = 10;   // of the field: 2 x 16 x 31 fits
-    static constexpr uint32_t kMostLevel = 31 - kLeastBits;
+    static constexpr uint32_t kChunk = 64;  // records allocated together
     static constexpr uint64_t kLoadOver = 27, kLoadUnder = 32;  // entries that may be taken
 
     struct Place {
@@ -231,7 +233,7 @@ class alignas(64) SeenPart {
 
     [[nodiscard]] bool double_index(SeenMemory& memory) {
         const uint32_t bit = segments_ << kLeastBits;
-        if (segments_ >> kMostLevel) return false;
+        if (segments_ >> kLastLevel) return false;
         Bucket* fresh = empty_block(uint64_t{segments_} * width_, memory.index);
         if (!fresh) return false;
         const auto level = static_cast<uint32_t>(__builtin_ctz(segments_));
@@ -279,7 +281,7 @@ class alignas(64) SeenPart {
     uint32_t width_ = kBucketEntries;
     uint32_t first_level_ = 0;  // of the segments that the part begins with
     SeenRecord* next_ = nullptr;
-    Bucket* blocks_[kMostLevel + 2] = {};
+    Bucket* blocks_[kLastLevel + 2] = {};
     std::vector<SeenRecord*> chunks_;
 };
 
