@@ -25,6 +25,7 @@ DIRECTIVES = {
 }
 FLAGS = ["-std=c++17", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-unused-function"]
 FLAGS += [*(CHECKED if DEBUG else ["-O3", "-g0"]), *GIVEN]
+PROCESSORS = os.cpu_count() or 1
 
 
 def extension(source):
@@ -44,6 +45,7 @@ setup(
         [extension(path) for path in sorted(Path("mediation").rglob("_*.pyx"))],
         compiler_directives=DIRECTIVES,
         build_dir="build/cython",
-        nthreads=os.cpu_count() or 1,
-    )
+        nthreads=PROCESSORS,
+    ),
+    options={"build_ext": {"parallel": PROCESSORS}},
 )
