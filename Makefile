@@ -14,7 +14,7 @@ demo: $(VENV)/.installed $(VENV)/.compiled
 	$(BIN)/mediation demo
 
 test: $(VENV)/.installed-test $(VENV)/.compiled
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

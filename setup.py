@@ -25,7 +25,6 @@ DIRECTIVES = {
 }
 FLAGS = ["-std=c++17", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-unused-function"]
 FLAGS += [*(CHECKED if DEBUG else ["-O3", "-g0"]), *GIVEN]
-PROCESSORS = os.cpu_count() or 1
 
 
 def extension(source):
@@ -40,12 +39,10 @@ def extension(source):
     )
 
 
+MODULES = [extension(path) for path in sorted(Path("mediation").rglob("_*.pyx"))]
 setup(
     ext_modules=cythonize(
-        [extension(path) for path in sorted(Path("mediation").rglob("_*.pyx"))],
-        compiler_directives=DIRECTIVES,
-        build_dir="build/cython",
-        nthreads=PROCESSORS,
+        MODULES, compiler_directives=DIRECTIVES, build_dir="build/cython", nthreads=os.cpu_count() or 1
     ),
-    options={"build_ext": {"parallel": PROCESSORS}},
+    options={"build_ext": {"parallel": True}},
 )

@@ -24,7 +24,10 @@ ROOT = Path(__file__).resolve().parent.parent
 MOST_TIMES = 2.2
 COUNT = re.compile(r"^desc: Trigger: Client Request: (\d+) (\d+) (\w+)$.*^totals: (\d+)$", re.MULTILINE | re.DOTALL)
 
-pytestmark = pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind counts the steps; it is not here")
+pytestmark = [
+    pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind counts the steps; it is not here"),
+    pytest.mark.xdist_group("counted"),  # once, for all families
+]
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -197,6 +198,25 @@ def test_a_run_that_is_stopped_publishes_nothing(day, tmp_path, number):
     assert "Traceback" not in stderr
     assert not (tmp_path / "out").exists()
     assert number == signal.SIGKILL or list(tmp_path.iterdir()) == []
+
+
+def test_a_signal_that_a_library_makes_an_error_of_its_own_of_is_a_signal(capsys):
+    @click.group(cls=console.Command, invoke_without_command=True)
+    def command():
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except KeyboardInterrupt:
+            raise ImportError("no such module") from None
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(SystemExit) as end:
+            command([])
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert end.value.code == 75
+    assert capsys.readouterr().err.startswith("mediation: stopped before the end")
 
 
 def test_a_reader_that_goes_away_changes_nothing(day, tmp_path):

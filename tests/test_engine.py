@@ -46,6 +46,15 @@ def book(day):
     return load_rulebook(BOOK, day[1] / "reference")
 
 
+def threads_end():
+    """Whether all threads of the engine end; they are not waited for by those who stop them."""
+    for _ in range(6000):
+        if not [thread for thread in threading.enumerate() if thread.name.startswith("mediation-")]:
+            return True
+        time.sleep(0.01)
+    return False
+
+
 def test_threads_that_dawdle_change_nothing(day, book, monkeypatch):
     luck, wanted = random.Random(3), process(day[0], book, threads=1).summary["digest"]
 
@@ -105,7 +114,29 @@ def test_a_failure_in_a_thread_is_raised_where_results_are_taken(day, book, monk
     monkeypatch.setattr(where, name, broken)
     with pytest.raises(ZeroDivisionError):
         process(day[0], book, threads=3)
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("mediation-")]
+    assert threads_end()
+
+
+def test_a_signal_while_a_thread_is_started_ends_that_thread_too(day, book, monkeypatch):
+    """It has begun, and nobody has been told: it may be reading when the files are closed."""
+    start, began = threading.Thread.start, threading.Event()
+
+    def started_and_stopped(thread):
+        start(thread)
+        if thread.name.startswith("mediation-"):
+            assert began.wait(60)
+            raise KeyboardInterrupt
+
+    def read_slowly(*arguments, _state=engine.SourceState):
+        began.set()
+        time.sleep(0.1)
+        return _state(*arguments)
+
+    monkeypatch.setattr(threading.Thread, "start", started_and_stopped)
+    monkeypatch.setattr(engine, "SourceState", read_slowly)
+    with pytest.raises(KeyboardInterrupt):
+        process(day[0], book, threads=3)
+    assert threads_end()
 
 
 def test_a_consumer_that_dawdles_is_waited_for(day, book, monkeypatch):

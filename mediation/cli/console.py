@@ -68,21 +68,34 @@ def as_process(command: click.Group) -> None:
 
 @contextmanager
 def ended_by_signals():
-    """SIGTERM and SIGHUP become KeyboardInterrupt, unless somebody else has decided on them (nohup)."""
+    """SIGINT, SIGTERM and SIGHUP end in KeyboardInterrupt, unless somebody else has decided on them (nohup).
+
+    Whatever was raised after one came is its doing: a library that it meets while importing makes an error of its own
+    of it.
+    """
+    came = False
 
     def stop(number, frame):
+        nonlocal came
+        came = True
         raise KeyboardInterrupt
 
-    ours = []
-    if threading.current_thread() is threading.main_thread():
-        ours = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is signal.SIG_DFL]
+    undecided = {signal.SIG_DFL, signal.default_int_handler}
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    ours = [each for each, handler in before.items() if handler in undecided]
+    if threading.current_thread() is not threading.main_thread():
+        ours = []
     for each in ours:
         signal.signal(each, stop)
     try:
         yield
+    except Exception as error:
+        if came:
+            raise KeyboardInterrupt from error
+        raise
     finally:
         for each in ours:
-            signal.signal(each, signal.SIG_DFL)
+            signal.signal(each, before[each])
 
 
 def shown(text: str) -> str:

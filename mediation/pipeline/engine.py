@@ -185,7 +185,7 @@ class Engine:
         self._accepted_records = 0
         self._exhausted = False
         self._failure: BaseException | None = None
-        self._started: list[threading.Thread] = []
+        self._at_work: set[int] = set()  # threads that do a step, but for the consumer's
 
     # ------------------------------------------------------------------------------------- the consumer
 
@@ -224,19 +224,22 @@ class Engine:
             self.admission = None
 
     def stop(self) -> None:
-        """End all threads; what they have not delivered is lost."""
+        """End all threads; what they have not delivered is lost.
+
+        They are not joined: a signal that came while one was being started has left a thread that nobody knows. One
+        that is not at work finds no more.
+        """
         self._fail(Stopped())
-        for thread in self._started:
-            thread.join()
+        with self._lock:
+            while self._at_work:
+                self._changed.wait()
         self._tickets.close()
         for state in self.states:
             state.close()
 
     def _start(self) -> None:
         for number in range(1, self.threads):
-            thread = threading.Thread(target=self._work, name=f"mediation-{number}", daemon=True)
-            thread.start()
-            self._started.append(thread)
+            threading.Thread(target=self._work, name=f"mediation-{number}", daemon=True).start()
 
     # -------------------------------------------------------------------------------------- the threads
 
@@ -259,12 +262,19 @@ class Engine:
 
     def _next_step(self) -> Callable[[], None] | None:
         """What a thread is to do next; None when all is done, or one has failed."""
+        me = threading.get_ident()
         with self._lock:
-            while True:
-                step = None if self._failure else self._find_step()
-                if step is not None or self._failure or self._is_drained():
+            self._at_work.discard(me)
+            if self._failure:
+                self._changed.notify_all()  # who stops waits for those at work
+            while not self._failure:
+                if (step := self._find_step()) is not None:
+                    self._at_work.add(me)
                     return step
+                if self._is_drained():
+                    return None
                 self._changed.wait()
+            return None
 
     def _find_step(self) -> Callable[[], None] | None:
         """What there is to do now.
