@@ -317,6 +317,16 @@ def test_verdicts_are_those_of_the_naive_twin_in_every_chunking(pool, picks, cut
         assert len(admission) == len({found for found, _ in naive_prints(records)})
 
 
+@pytest.mark.parametrize("several", [{3}, {0, 7, 8}, {15}, {39}, set()])
+def test_every_row_of_a_fresh_record_is_fresh_however_many_it_has(several):
+    """Eight records without a repeat are written at once if they have a row each."""
+    records = [
+        [{"feed": "part", "record_type": "sms_mo", "charging_id": number, "duration_s": 1}] * (3 if n in several else 1)
+        for n, number in enumerate([*range(38), 5, 38])
+    ]
+    assert kernel_rows(Admission(), compile_keys(book_of()), records, []) == naive_rows(records)
+
+
 def test_an_earlier_admission_is_a_history():
     first = [
         [{"feed": "part", "record_type": "sms_mo", "charging_id": number, "duration_s": 1}] for number in range(50)

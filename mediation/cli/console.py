@@ -39,7 +39,7 @@ class Command(click.Group):
             error.show()
             sys.exit(USAGE)
         except (click.exceptions.Abort, KeyboardInterrupt):
-            fail(TEMPORARY, "stopped before the end; nothing was published")
+            fail(TEMPORARY, "stopped before the end; nothing half done was published")
         except FaultsError as error:
             fail(error.exit_code, error.headline, *error.faults)
         except MediationError as error:
