@@ -185,7 +185,7 @@ class Engine:
         self._accepted_records = 0
         self._exhausted = False
         self._failure: BaseException | None = None
-        self._at_work: set[int] = set()  # threads that do a step, but for the consumer's
+        self._at_work = 0  # threads that look for steps, but for the consumer's
 
     # ------------------------------------------------------------------------------------- the consumer
 
@@ -227,7 +227,7 @@ class Engine:
         """End all threads; what they have not delivered is lost.
 
         They are not joined: a signal that came while one was being started has left a thread that nobody knows. One
-        that is not at work finds no more.
+        that comes to work later finds nothing to do.
         """
         self._fail(Stopped())
         with self._lock:
@@ -244,9 +244,16 @@ class Engine:
     # -------------------------------------------------------------------------------------- the threads
 
     def _work(self) -> None:
-        while (step := self._next_step()) is not None:
-            self._try(step)
-            del step  # its job: the next may be long in coming
+        with self._lock:
+            self._at_work += 1
+        try:
+            while (step := self._next_step()) is not None:
+                self._try(step)
+                del step  # its job: the next may be long in coming
+        finally:
+            with self._lock:
+                self._at_work -= 1
+                self._changed.notify_all()
 
     def _try(self, step: Callable[[], None]) -> None:
         try:
@@ -262,19 +269,12 @@ class Engine:
 
     def _next_step(self) -> Callable[[], None] | None:
         """What a thread is to do next; None when all is done, or one has failed."""
-        me = threading.get_ident()
         with self._lock:
-            self._at_work.discard(me)
-            if self._failure:
-                self._changed.notify_all()  # who stops waits for those at work
-            while not self._failure:
-                if (step := self._find_step()) is not None:
-                    self._at_work.add(me)
+            while True:
+                step = None if self._failure else self._find_step()
+                if step is not None or self._failure or self._is_drained():
                     return step
-                if self._is_drained():
-                    return None
                 self._changed.wait()
-            return None
 
     def _find_step(self) -> Callable[[], None] | None:
         """What there is to do now.
