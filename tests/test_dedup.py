@@ -317,24 +317,20 @@ def test_verdicts_are_those_of_the_naive_twin_in_every_chunking(pool, picks, cut
         assert len(admission) == len({found for found, _ in naive_prints(records)})
 
 
+def message(number, duration_s=1):
+    return {"feed": "part", "record_type": "sms_mo", "charging_id": number, "duration_s": duration_s}
+
+
 @pytest.mark.parametrize("several", [{3}, {0, 7, 8}, {15}, {39}, set()])
 def test_every_row_of_a_fresh_record_is_fresh_however_many_it_has(several):
     """Eight records without a repeat are written at once if they have a row each."""
-    records = [
-        [{"feed": "part", "record_type": "sms_mo", "charging_id": number, "duration_s": 1}] * (3 if n in several else 1)
-        for n, number in enumerate([*range(38), 5, 38])
-    ]
+    records = [[message(number)] * (3 if n in several else 1) for n, number in enumerate([*range(38), 5, 38])]
     assert kernel_rows(Admission(), compile_keys(book_of()), records, []) == naive_rows(records)
 
 
 def test_an_earlier_admission_is_a_history():
-    first = [
-        [{"feed": "part", "record_type": "sms_mo", "charging_id": number, "duration_s": 1}] for number in range(50)
-    ]
-    second = [
-        [{"feed": "part", "record_type": "sms_mo", "charging_id": number, "duration_s": number % 2}]
-        for number in (49, 50, 10, 51, 50, 10)
-    ]
+    first = [[message(number)] for number in range(50)]
+    second = [[message(number, number % 2)] for number in (49, 50, 10, 51, 50, 10)]
     plan = compile_keys(book_of())
     for collide in (False, True):
         yesterday = Admission(all_collide=collide)
@@ -356,10 +352,7 @@ def test_an_earlier_admission_is_a_history():
 
 @pytest.mark.parametrize("collide", [False, True])
 def test_a_history_is_asked_for_many_at_once(collide):
-    first, second = (
-        [[{"feed": "part", "record_type": "sms_mo", "charging_id": n, "duration_s": n % 2}] for n in range(*bounds)]
-        for bounds in ((0, 300, 3), (0, 300))
-    )
+    first, second = ([[message(number, number % 2)] for number in range(0, 300, step)] for step in (3, 1))
     yesterday, plan = Admission(all_collide=collide), compile_keys(book_of())
     kernel_rows(yesterday, plan, first, [])
     assert kernel_rows(Admission(history=yesterday), plan, second, []) == naive_rows(second, dict(naive_prints(first)))

@@ -6,6 +6,8 @@ import gzip
 import os
 import random
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -115,6 +117,31 @@ def test_a_failure_in_a_thread_is_raised_where_results_are_taken(day, book, monk
     with pytest.raises(ZeroDivisionError):
         process(day[0], book, threads=3)
     assert threads_end()
+
+
+IMPORTS = """
+import sys
+from pathlib import Path
+from mediation.pipeline import engine, output
+from mediation.rulebook import load_rulebook
+
+def start(self, _start=engine.Engine._start):
+    before.update(sys.modules)
+    _start(self)
+
+before = set()
+engine.Engine._start = start
+book, day, out = map(Path, sys.argv[1:])
+output.write(sorted((day / "in").iterdir()), load_rulebook(book, day / "reference"), out, threads=2)
+print(*sorted({*sys.modules} - before))
+"""
+
+
+def test_threads_import_nothing(day, tmp_path):
+    """A signal that meets the first thread in an import may leave the import lock taken: others would wait for ever."""
+    command = [sys.executable, "-c", IMPORTS, BOOK, day[1], tmp_path / "out"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert {*done.stdout.split()} <= {"resource"}  # by the first thread, when all others have ended
 
 
 def test_a_signal_while_a_thread_is_started_ends_that_thread_too(day, book, monkeypatch):

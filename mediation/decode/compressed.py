@@ -12,6 +12,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import zstandard
+from isal import igzip_lib, isal_zlib
+
 from mediation.errors import SourceRefused
 
 READ_BYTES = 256 << 10
@@ -52,9 +55,7 @@ class GzipStream:
 
     def read_into(self, view) -> int:
         """Fill a part of `view`."""
-        from isal import igzip_lib, isal_zlib
-
-        while self._member is not None or self._open(isal_zlib):
+        while self._member is not None or self._open():
             piece = self._input[self._at : self._at + self._step]
             try:
                 out = self._member.decompress(piece, len(view))
@@ -79,7 +80,7 @@ class GzipStream:
         self._input, self._at = self._input[self._at :] + more, 0
         return bool(more)
 
-    def _open(self, isal_zlib) -> bool:
+    def _open(self) -> bool:
         """Begin the next member; False at the end of the file."""
         while len(self._input) - self._at < len(GZIP_MAGIC) and self._more():
             pass
@@ -103,8 +104,6 @@ class ZstdStream:
     """Concatenated zstd frames (RFC 8878) as one stream, walked block by block."""
 
     def __init__(self, read, max_members: int):
-        import zstandard
-
         self._read, self._max_members = read, max_members
         self._decompressor = zstandard.ZstdDecompressor(max_window_size=ZSTD_MAX_WINDOW_BYTES)
         self._error = zstandard.ZstdError

@@ -24,6 +24,10 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, NamedTuple
 
+# What threads need is imported before they begin: a signal may leave the interpreter's import lock taken, and a thread
+# that comes to import waits for it for ever.
+import mediation.decode.ber.layout
+import mediation.decode.header  # noqa: F401
 from mediation.decode import decode as decoding
 from mediation.dedup import dedup
 from mediation.dedup.horizon import Bounded

@@ -15,6 +15,7 @@ from collections import Counter
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from mediation.native._column import Batch
@@ -170,10 +171,11 @@ def _oldest(usage: Batch, suspended: Batch) -> dict[str, dt.date]:
     """The first day of the events that each code suspends; of none, where they have no time."""
     if "start_time" not in usage.names:
         return {}
-    times = pa.record_batch(usage.take(suspended, ["start_time"]))["start_time"]
+    times = pa.record_batch(usage.take(suspended, ["start_time"]))["start_time"].to_numpy(zero_copy_only=False)
     codes = pa.record_batch(suspended.select(["code"]))["code"]
-    firsts = pa.table({"code": codes, "time": times}).group_by("code").aggregate([("time", "min")]).to_pylist()
-    return {row["code"]: row["time_min"].date() for row in firsts if row["time_min"] is not None}
+    found = codes.indices.to_numpy()
+    firsts = {codes.dictionary[number].as_py(): np.fmin.reduce(times[found == number]) for number in np.unique(found)}
+    return {code: first.astype("datetime64[D]").item() for code, first in firsts.items() if not np.isnat(first)}
 
 
 class Finished:

@@ -18,6 +18,7 @@ from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from mediation import schema
 from mediation.pipeline import digest
@@ -37,8 +38,6 @@ def _whole_pages() -> dict[str, int]:
 
     In pages of 20,000 rows, where that is the default, compressing costs a tenth more time and 6 % more bytes.
     """
-    import pyarrow.parquet as pq
-
     known = "max_rows_per_page" in signature(pq.write_table).parameters
     return {"max_rows_per_page": digest.BLOCK_ROWS} if known else {}
 
@@ -72,8 +71,6 @@ def encodings(table_schema: pa.Schema) -> dict[str, Any]:
 @cache
 def _narrow_is_written() -> bool:
     """Whether this pyarrow writes decimal64; the first that have the type do not."""
-    import pyarrow.parquet as pq
-
     try:
         pq.write_table(pa.table({"amount": pa.array([], NARROW)}), pa.BufferOutputStream())
     except pa.ArrowNotImplementedError:
@@ -92,8 +89,6 @@ class TableFile:
     """
 
     def __init__(self, file: IO[bytes], table_schema: pa.Schema):
-        import pyarrow.parquet as pq
-
         amount = NARROW if _narrow_is_written() else AMOUNT
         narrow = [field.with_type(amount) if field.type == AMOUNT else field for field in table_schema]
         self._schema = pa.schema(narrow)
