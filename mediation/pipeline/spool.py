@@ -8,6 +8,7 @@ Conventions
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from typing import Any
 
@@ -59,8 +60,6 @@ class Spool:
         self._prints = [] if prints is None else prints.names
         both = pa.record_batch(usage if prints is None else usage.zip(prints))
         if self._writer is None:
-            import tempfile  # few runs have so much to hold
-
             self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the last batch
             self._writer = pa.ipc.new_file(self._file, both.schema)
         self._writer.write_batch(both)
